@@ -1,0 +1,117 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { SlipwayError, systemCode } from '../errors.ts';
+
+/**
+ * Bytes as they come: chunks of any length, read once. Nothing is opened before the first chunk is
+ * asked for, and leaving the loop closes what was opened.
+ */
+export type Bytes = AsyncIterable<Uint8Array>;
+
+/** How much is read from a file at once: large enough for full speed, small enough for memory. */
+export const CHUNK_BYTES = 256 * 1024;
+
+/** Bytes that are in memory, from `offset` on. */
+export async function* fromMemory(bytes: Uint8Array, offset = 0): Bytes {
+  if (offset < bytes.byteLength) yield bytes.subarray(offset);
+}
+
+/** The part of a file that is wanted: bytes, from the start to the end if left out. */
+export interface FileRange {
+  readonly start?: number;
+  readonly length?: number;
+}
+
+/**
+ * Reads a part of a file.
+ *
+ * @throws SlipwayError `FILE_NOT_FOUND` if it isn't there, `SIZE_MISMATCH` if it ends before
+ * `length` bytes were read
+ */
+export async function* readFileBytes(path: string, range: FileRange = {}): Bytes {
+  const handle = await openForReading(path);
+  try {
+    yield* readHandleBytes(handle, path, range);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Like {@link readFileBytes}, from a file that is open and stays so. `path` is for errors. */
+export async function* readHandleBytes(
+  handle: FileHandle,
+  path: string,
+  { start = 0, length = Number.POSITIVE_INFINITY }: FileRange = {},
+): Bytes {
+  let position = start;
+  const end = start + length;
+  while (position < end) {
+    const wanted = Math.min(CHUNK_BYTES, end - position);
+    const buffer = Buffer.allocUnsafeSlow(wanted);
+    const { bytesRead } = await handle.read(buffer, 0, wanted, position);
+    if (bytesRead === 0) {
+      if (end === Number.POSITIVE_INFINITY) return;
+      throw new SlipwayError(
+        'SIZE_MISMATCH',
+        `${path} ends at byte ${position}; ${end - position} more were expected`,
+        { path },
+      );
+    }
+    position += bytesRead;
+    yield bytesRead === wanted ? buffer : buffer.subarray(0, bytesRead);
+  }
+}
+
+/**
+ * Opens a local file that the user named.
+ *
+ * @throws SlipwayError `FILE_NOT_FOUND`
+ */
+export async function openForReading(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (cause) {
+    throw fileError(path, cause);
+  }
+}
+
+/** What a failure of the file system means, in our words. */
+export function fileError(path: string, cause: unknown): unknown {
+  const reasons: Record<string, string> = {
+    ENOENT: 'no such file or folder',
+    ENOTDIR: 'a part of the path is not a folder',
+    EISDIR: 'is a folder',
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    ELOOP: 'too many symbolic links',
+  };
+  const code = systemCode(cause);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new SlipwayError('NO_SPACE', `no space left on this machine to write ${path}`, {
+      path,
+      hint: 'free some space, or set SLIPWAY_HOME to a folder on a larger disk',
+      cause,
+    });
+  }
+  const reason = code === undefined ? undefined : reasons[code];
+  if (reason === undefined) return cause;
+  return new SlipwayError('FILE_NOT_FOUND', `${path}: ${reason}`, { path, cause });
+}
+
+/**
+ * Reads everything into memory, for documents and error bodies.
+ *
+ * @param maxBytes one byte more is an error
+ * @throws SlipwayError `LIMIT_EXCEEDED`
+ */
+export async function collect(bytes: Bytes, maxBytes: number, what: string): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of bytes) {
+    size += chunk.byteLength;
+    if (size > maxBytes) {
+      throw new SlipwayError('LIMIT_EXCEEDED', `${what} is longer than ${maxBytes} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}

@@ -1,0 +1,123 @@
+import type { Bytes } from '../bytes/stream.ts';
+import type { TransferStatus } from '../events.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+
+/** What every call that can take long accepts. */
+export interface Signalled {
+  /** stops the work; the promise is then rejected with the signal's reason */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface FetchOptions extends Signalled {
+  /** first byte wanted, 0 if left out */
+  readonly offset?: number;
+}
+
+/** Gives the bytes of content by its descriptor. */
+export interface Fetcher {
+  /**
+   * The bytes of `descriptor` from `offset` on, as they are there: whoever uses them checks size
+   * and digest. Failures (`NOT_FOUND`, `NETWORK` …) are thrown by the iteration.
+   */
+  fetch(descriptor: Descriptor, options?: FetchOptions): Bytes;
+}
+
+/** Finds what a name stands for. */
+export interface Resolver {
+  /**
+   * The descriptor that `reference` (a tag or a digest of this place) names.
+   *
+   * @throws SlipwayError `NOT_FOUND`
+   */
+  resolve(reference: string, options?: Signalled): Promise<Descriptor>;
+}
+
+/** A place that images come from. */
+export interface Source extends Fetcher, Resolver {
+  /** the place for people: `HOST/PATH`, a folder, a file */
+  readonly name: string;
+}
+
+/**
+ * Opens content at an offset, as often as needed. This is what gives every transport retry, resume
+ * and chunks.
+ */
+export type Open = (offset: number) => Bytes;
+
+export interface PushOptions extends Signalled {
+  /** Told the number of bytes that have been taken so far; it falls when a retry starts over. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
+/** What a push of one piece cost. */
+export interface PushOutcome {
+  readonly status: TransferStatus;
+  readonly bytesSent: number;
+  /** repository of the same registry that the blob was mounted from */
+  readonly from?: string;
+}
+
+/** A place that images go to. */
+export interface Target {
+  /** the place for people: `HOST/PATH`, a folder, a file */
+  readonly name: string;
+  exists(descriptor: Descriptor, options?: Signalled): Promise<boolean>;
+  /**
+   * Makes the content be there. The target checks size and digest before anybody can see it,
+   * and takes content that is there already for success.
+   *
+   * @throws SlipwayError `DIGEST_MISMATCH`, `SIZE_MISMATCH` (side source), and what the place says
+   */
+  push(descriptor: Descriptor, open: Open, options?: PushOptions): Promise<PushOutcome>;
+  /** Lets `reference` (a tag of this place) name a manifest; `open` gives the manifest's bytes. */
+  tag(descriptor: Descriptor, reference: string, open: Open, options?: Signalled): Promise<void>;
+}
+
+/** A target that is also a source of what it holds. */
+export type Place = Source & Target;
+
+/** A target that can take a blob from another repository of the same registry. */
+export interface MountTarget {
+  /**
+   * Tries to mount; false if the registry didn't. Never fails because mounting isn't possible.
+   */
+  mount(descriptor: Descriptor, from: string, options?: Signalled): Promise<boolean>;
+  /** Repositories of the same registry that may hold the blob, best first. */
+  mountCandidates(descriptor: Descriptor): Promise<readonly string[]>;
+}
+
+/** A target that can take a blob whose digest is told when all its bytes have been sent. */
+export interface StreamTarget {
+  /**
+   * Sends `open(0)` while it is being made, then commits it as what `made` resolves to.
+   *
+   * @param mediaType of the blob that is being made
+   */
+  pushStream(
+    made: Promise<Descriptor>,
+    mediaType: string,
+    open: Open,
+    options?: PushOptions,
+  ): Promise<PushOutcome>;
+}
+
+/** A place whose names can be listed. */
+export interface Lister {
+  /** All names (tags), in the order of the place. */
+  list(options?: Signalled): AsyncIterable<string>;
+}
+
+/** True if `target` can mount blobs. */
+export function canMount(target: object): target is MountTarget {
+  return 'mount' in target && 'mountCandidates' in target;
+}
+
+/** True if `target` can take a blob before its digest is known. */
+export function canStream(target: object): target is StreamTarget {
+  return 'pushStream' in target;
+}
+
+/** True if `target` can also be read. */
+export function canResolve(target: object): target is Resolver {
+  return 'resolve' in target;
+}

@@ -1,0 +1,73 @@
+/**
+ * What the library tells while it works. It never prints: reporters render these events.
+ * The union is closed; every field is plain data.
+ */
+
+/** How a blob or manifest came to be at its destination. */
+export type TransferStatus = 'present' | 'mounted' | 'uploaded';
+
+/** Fields that say which piece of content, and where it goes. */
+export interface Piece {
+  /** where it goes, for people: `HOST/PATH`, a layout's folder, an archive's file */
+  readonly target: string;
+  readonly digest: string;
+  readonly mediaType: string;
+  /** bytes */
+  readonly size: number;
+}
+
+export type SlipwayEvent =
+  /** A transfer begins. `size` is what will move if nothing is present or mounted. */
+  | ({ readonly type: 'transfer.start'; readonly kind: 'blob' | 'manifest' } & Piece)
+  /** `bytes` of the piece have been handed to the target so far; it can go back after a retry. */
+  | ({ readonly type: 'transfer.progress'; readonly bytes: number } & Piece)
+  | ({
+      readonly type: 'transfer.done';
+      readonly kind: 'blob' | 'manifest';
+      readonly status: TransferStatus;
+      /** bytes that went over the wire or to disk for it */
+      readonly bytesSent: number;
+      /** why nothing was sent: the repository it was mounted from */
+      readonly from?: string;
+    } & Piece)
+  /** A layer is being compressed; `digest` is its diffID, `size` its raw size. */
+  | {
+      readonly type: 'compress.progress';
+      readonly digest: string;
+      readonly size: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly type: 'compress.done';
+      readonly digest: string;
+      readonly size: number;
+      readonly compressedDigest: string;
+      readonly compressedSize: number;
+      /** true when an earlier run had made it */
+      readonly remembered: boolean;
+    }
+  /** A step is going to be repeated after `delayMs`. */
+  | {
+      readonly type: 'retry';
+      readonly host: string;
+      readonly reason: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+    }
+  /** A tag now names a digest. `previous` is what it named before, if that was known. */
+  | {
+      readonly type: 'tag';
+      readonly target: string;
+      readonly reference: string;
+      readonly digest: string;
+      readonly previous?: string;
+      readonly changed: boolean;
+    }
+  /** Something that the user should know and that stops nothing. */
+  | { readonly type: 'warning'; readonly message: string };
+
+/** Receives events, in order, synchronously. It must not throw. */
+export type Emit = (event: SlipwayEvent) => void;
+
+/** An `Emit` that drops everything. */
+export const silent: Emit = () => {};
