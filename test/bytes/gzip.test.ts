@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import fc from 'fast-check';
+import { compress } from '../../src/bytes/compress.ts';
+import { gzip } from '../../src/bytes/gzip.ts';
+import { fromMemory } from '../../src/bytes/stream.ts';
+import { isSlipwayError } from '../../src/errors.ts';
+import { all, chunked, noise, prose } from './samples.ts';
+
+const MIB = 1024 * 1024;
+
+const INPUTS: ReadonlyArray<readonly [string, Buffer]> = [
+  ['nothing', Buffer.alloc(0)],
+  ['one byte', Buffer.from('x')],
+  ['exactly one block', prose(MIB)],
+  ['exactly three blocks', prose(3 * MIB)],
+  ['a block and a byte', prose(MIB + 1)],
+  ['noise, which is stored', noise(2 * MIB + 77)],
+  ['noise between prose', Buffer.concat([prose(MIB + 5), noise(2 * MIB), prose(MIB)])],
+  ['zeros', Buffer.alloc(5 * MIB)],
+];
+
+for (const [name, input] of INPUTS) {
+  test(`gzip: ${name} comes back, by zlib and by gzip itself`, async () => {
+    const packed = await all(gzip(chunked(input, 300_000)));
+    assert.deepEqual(gunzipSync(packed), input);
+    execFileSync('gzip', ['-t'], { input: packed });
+    assert.deepEqual(execFileSync('gzip', ['-dc'], { input: packed, maxBuffer: 9 * MIB }), input);
+  });
+}
+
+test('gzip and zstd: the result depends neither on chunks nor on blocks in flight', async () => {
+  const input = Buffer.concat([prose(2 * MIB + 123), noise(MIB), prose(MIB)]);
+  const expected = {
+    gzip: await all(gzip(fromMemory(input), { inFlight: 1 })),
+    zstd: await all(compress(fromMemory(input), 'zstd')),
+  };
+  const lengths = fc.array(fc.integer({ min: 1, max: 2 * MIB }), { minLength: 1, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(lengths, fc.integer({ min: 1, max: 7 }), async (cuts, inFlight) => {
+      const cut = cuts.map((length, index) => (index === cuts.length - 1 ? length + 5000 : length));
+      assert.ok((await all(gzip(chunked(input, ...cut), { inFlight }))).equals(expected.gzip));
+      assert.ok((await all(compress(chunked(input, ...cut), 'zstd'))).equals(expected.zstd));
+    }),
+    { numRuns: 8 },
+  );
+});
+
+test('gzip: these bytes are what every machine makes', async () => {
+  const packed = await all(gzip(fromMemory(Buffer.concat([prose(MIB + 9), noise(MIB)]))));
+  assert.equal(packed.subarray(0, 10).toString('hex'), '1f8b08000000000000ff');
+  assert.equal(createHash('sha256').update(packed).digest('hex'), 'd53f90d6143471f47c00bd6b3466c64ca03be68f22a8d326e7941b97998d7cde');
+});
+
+test('gzip: a higher level gives fewer bytes, noise hardly more than its own length', async () => {
+  const text = prose(2 * MIB);
+  const fast = await all(gzip(fromMemory(text), { level: 1 }));
+  const small = await all(gzip(fromMemory(text), { level: 9 }));
+  assert.ok(small.byteLength < fast.byteLength, `${small.byteLength} < ${fast.byteLength}`);
+  const stored = await all(gzip(fromMemory(noise(4 * MIB))));
+  assert.ok(stored.byteLength < 4 * MIB + 400, `${stored.byteLength}`);
+});
+
+test('zstd: what comes out is one frame that zstd reads', async () => {
+  for (const [, input] of INPUTS) {
+    const packed = await all(compress(chunked(input, 300_000), 'zstd'));
+    assert.deepEqual(zstdDecompressSync(packed), input);
+  }
+});
+
+test('compress: a level that the format has not is refused', async () => {
+  for (const [format, level] of [
+    ['gzip', 0],
+    ['gzip', 10],
+    ['gzip', 1.5],
+    ['zstd', 0],
+    ['zstd', 20],
+  ] as const) {
+    await assert.rejects(all(compress(fromMemory(prose(9)), format, { level })), (error) =>
+      isSlipwayError(error, 'USAGE'),
+    );
+  }
+});
+
+test('compress: leaving early closes the source, and its failure comes through', async () => {
+  for (const format of ['gzip', 'zstd'] as const) {
+    let closed = false;
+    const endless = async function* () {
+      try {
+        for (;;) yield noise(MIB);
+      } finally {
+        closed = true;
+      }
+    };
+    let chunks = 0;
+    for await (const _ of compress(endless(), format)) if (++chunks === 3) break;
+    assert.ok(closed, format);
+
+    const failing = async function* () {
+      yield prose(3 * MIB);
+      throw new Error('the disk is gone');
+    };
+    await assert.rejects(all(compress(failing(), format)), /the disk is gone/);
+  }
+});
+
+test('compress: memory stays small however long the stream is', async () => {
+  const block = prose(MIB);
+  const before = process.memoryUsage().rss;
+  let most = 0;
+  for (const format of ['gzip', 'zstd'] as const) {
+    const long = async function* () {
+      for (let count = 0; count < 150; count++) yield block;
+    };
+    for await (const _ of compress(long(), format, { level: 1 })) {
+      most = Math.max(most, process.memoryUsage().rss - before);
+    }
+  }
+  assert.ok(most < 120 * MIB, `grew by ${Math.round(most / MIB)} MiB`);
+});
