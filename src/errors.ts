@@ -85,6 +85,10 @@ export interface ErrorFacts {
   readonly registryErrors?: readonly RegistryErrorDetail[];
   /** what to do, and who can do it */
   readonly hint?: string;
+  /** the same step may succeed if it is repeated */
+  readonly transient?: boolean;
+  /** how long the other side asked to wait before that */
+  readonly retryAfterMs?: number;
   readonly cause?: unknown;
 }
 

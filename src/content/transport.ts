@@ -47,6 +47,8 @@ export type Open = (offset: number) => Bytes;
 export interface PushOptions extends Signalled {
   /** Told the number of bytes that have been taken so far; it falls when a retry starts over. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
+  /** repositories of the same registry that hold the blob, best first */
+  readonly mountFrom?: readonly string[] | undefined;
 }
 
 /** What a push of one piece cost. */
@@ -61,6 +63,7 @@ export interface PushOutcome {
 export interface Target {
   /** the place for people: `HOST/PATH`, a folder, a file */
   readonly name: string;
+  /** True if the content is there and, for a manifest, everything below it. */
   exists(descriptor: Descriptor, options?: Signalled): Promise<boolean>;
   /**
    * Makes the content be there. The target checks size and digest before anybody can see it,
@@ -76,26 +79,13 @@ export interface Target {
 /** A target that is also a source of what it holds. */
 export type Place = Source & Target;
 
-/** A target that can take a blob from another repository of the same registry. */
-export interface MountTarget {
-  /**
-   * Tries to mount; false if the registry didn't. Never fails because mounting isn't possible.
-   */
-  mount(descriptor: Descriptor, from: string, options?: Signalled): Promise<boolean>;
-  /** Repositories of the same registry that may hold the blob, best first. */
-  mountCandidates(descriptor: Descriptor): Promise<readonly string[]>;
-}
-
 /** A target that can take a blob whose digest is told when all its bytes have been sent. */
 export interface StreamTarget {
   /**
    * Sends `open(0)` while it is being made, then commits it as what `made` resolves to.
-   *
-   * @param mediaType of the blob that is being made
    */
   pushStream(
     made: Promise<Descriptor>,
-    mediaType: string,
     open: Open,
     options?: PushOptions,
   ): Promise<PushOutcome>;
@@ -105,11 +95,6 @@ export interface StreamTarget {
 export interface Lister {
   /** All names (tags), in the order of the place. */
   list(options?: Signalled): AsyncIterable<string>;
-}
-
-/** True if `target` can mount blobs. */
-export function canMount(target: object): target is MountTarget {
-  return 'mount' in target && 'mountCandidates' in target;
 }
 
 /** True if `target` can take a blob before its digest is known. */

@@ -1,0 +1,136 @@
+import { SlipwayError, systemCode } from '../errors.ts';
+
+/** What a failed connection means, in our words. Errors of Slipway's own pass through. */
+export function connectionError(error: unknown, url: URL): unknown {
+  if (error instanceof SlipwayError) return error;
+  const code = deepestCode(error);
+  const host = url.host;
+  const network = (message: string, transient: boolean, hint?: string) =>
+    new SlipwayError('NETWORK', message, {
+      host,
+      transient,
+      ...(hint === undefined ? {} : { hint }),
+      cause: error,
+    });
+  switch (code) {
+    case 'ENOTFOUND':
+      return network(`no such host: ${url.hostname}`, false, 'check the name of the registry');
+    case 'EAI_AGAIN':
+      return network(`the name ${url.hostname} can't be looked up just now`, true);
+    case 'ECONNREFUSED':
+      return network(
+        `${host} refused the connection${triedAddresses(error)}`,
+        true,
+        'is the registry running, and is this the right port?',
+      );
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return network(`there is no route to ${host}${triedAddresses(error)}`, true);
+    case 'ETIMEDOUT':
+    case 'UND_ERR_CONNECT_TIMEOUT':
+      return network(`${host} did not answer the connection in time`, true);
+    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'UND_ERR_BODY_TIMEOUT':
+      return network(`${host} stopped answering`, true);
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'UND_ERR_SOCKET':
+    case 'UND_ERR_DESTROYED':
+    case 'UND_ERR_CLOSED':
+    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
+      return network(`${host} cut the connection`, true);
+    case 'UND_ERR_HEADERS_OVERFLOW':
+      return new SlipwayError('LIMIT_EXCEEDED', `${host} sent too large headers`, { host });
+  }
+  if (code !== undefined && (NOT_TLS.has(code) || code === 'EPROTO')) {
+    return new SlipwayError('TLS', `${host} does not speak TLS, or none that we accept`, {
+      host,
+      hint: `if this registry is meant to be plain http, say --plain-http ${host}`,
+      cause: error,
+    });
+  }
+  if (code !== undefined && isCertificateCode(code)) {
+    return new SlipwayError(
+      'TLS',
+      `the certificate of ${host} isn't trusted: ${certificate(code)}`,
+      {
+        host,
+        hint: `trust its authority (NODE_EXTRA_CA_CERTS=FILE), or say --skip-tls-verify ${host}`,
+        cause: error,
+      },
+    );
+  }
+  if (code?.startsWith('HPE_') === true) {
+    return new SlipwayError('NOT_A_REGISTRY', `what answers at ${host} is no HTTP server`, {
+      host,
+      ...(url.protocol === 'http:' ? { hint: 'it may want TLS: leave --plain-http away' } : {}),
+      cause: error,
+    });
+  }
+  return error;
+}
+
+/** OpenSSL's codes for an answer that isn't TLS at all. */
+const NOT_TLS: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_UNKNOWN_PROTOCOL',
+  'ERR_SSL_RECORD_LAYER_FAILURE',
+]);
+
+/** True if a TLS handshake failed because the other side doesn't speak TLS at all. */
+export function isNotTls(error: unknown): boolean {
+  const code = deepestCode(error);
+  return code !== undefined && NOT_TLS.has(code);
+}
+
+const CERTIFICATE_CODES: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its authority is unknown here',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its authority is unknown here',
+  UNABLE_TO_GET_ISSUER_CERT: 'its authority is unknown here',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its authority is unknown here',
+  CERT_HAS_EXPIRED: 'it has expired',
+  CERT_NOT_YET_VALID: 'it is not valid yet',
+  CERT_REVOKED: 'it was revoked',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name',
+  CERT_SIGNATURE_FAILURE: 'its signature is wrong',
+};
+
+/** True for the codes of a certificate that was refused. */
+export function isCertificateCode(code: string): boolean {
+  return Object.hasOwn(CERTIFICATE_CODES, code) || code.startsWith('CERT_');
+}
+
+function certificate(code: string): string {
+  const reason = CERTIFICATE_CODES[code] ?? code;
+  const isAboutTime = code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID';
+  // A wrong clock looks like a bad certificate.
+  return isAboutTime ? `${reason} (this machine says ${new Date().toISOString()})` : reason;
+}
+
+/** The code of the innermost error: libraries wrap the system's. */
+function deepestCode(error: unknown): string | undefined {
+  let code: string | undefined;
+  let current = error;
+  for (let depth = 0; depth < 8 && typeof current === 'object' && current !== null; depth++) {
+    code = systemCode(current) ?? code;
+    const { cause, errors } = current as { cause?: unknown; errors?: unknown };
+    current = cause ?? (Array.isArray(errors) ? errors[0] : undefined);
+  }
+  return code;
+}
+
+function triedAddresses(error: unknown): string {
+  const addresses = new Set<string>();
+  const visit = (value: unknown, depth: number): void => {
+    if (depth > 4 || typeof value !== 'object' || value === null) return;
+    const { address, port, errors, cause } = value as Record<string, unknown>;
+    if (typeof address === 'string') addresses.add(`${address} port ${String(port)}`);
+    if (Array.isArray(errors)) for (const each of errors) visit(each, depth + 1);
+    visit(cause, depth + 1);
+  };
+  visit(error, 0);
+  return addresses.size === 0 ? '' : ` (tried ${[...addresses].join(', ')})`;
+}

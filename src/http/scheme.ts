@@ -1,0 +1,45 @@
+import { connect } from 'node:tls';
+import { systemCode } from '../errors.ts';
+import { connectionError, isCertificateCode, isNotTls } from './connection-error.ts';
+
+/**
+ * Finds out whether a host that may speak plain http speaks TLS, without sending anything to it.
+ *
+ * Only an answer that isn't TLS at all means http. A certificate that isn't trusted means TLS; a
+ * handshake that fails is an error, never a reason for http.
+ *
+ * @param host `name[:port]`; the port of https if left out
+ * @throws SlipwayError `NETWORK`, `TLS`
+ */
+export async function probeScheme(
+  host: string,
+  { timeoutMs = 10_000, signal }: { timeoutMs?: number; signal?: AbortSignal | undefined } = {},
+): Promise<'https' | 'http'> {
+  const url = new URL(`https://${host}`);
+  const name = url.hostname.replace(/^\[|\]$/g, '');
+  signal?.throwIfAborted();
+  return await new Promise((resolve, reject) => {
+    const socket = connect({
+      host: name,
+      port: Number(url.port === '' ? 443 : url.port),
+      ...(/^[0-9.]+$|:/.test(name) ? {} : { servername: name }),
+    });
+    const onAbort = () => settle(() => reject(signal?.reason));
+    const settle = (finish: () => void): void => {
+      signal?.removeEventListener('abort', onAbort);
+      socket.destroy();
+      finish();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.setTimeout(timeoutMs, () => {
+      const late = Object.assign(new Error('handshake timed out'), { code: 'ETIMEDOUT' });
+      settle(() => reject(connectionError(late, url)));
+    });
+    socket.once('secureConnect', () => settle(() => resolve('https')));
+    socket.once('error', (error) => {
+      if (isNotTls(error)) return settle(() => resolve('http'));
+      if (isCertificateCode(systemCode(error) ?? '')) return settle(() => resolve('https'));
+      settle(() => reject(connectionError(error, url)));
+    });
+  });
+}

@@ -1,0 +1,211 @@
+import { type Bytes, collect } from '../bytes/stream.ts';
+import type { FetchOptions, Open, Signalled } from '../content/transport.ts';
+import { verifiedOpen } from '../content/verify.ts';
+import { SlipwayError } from '../errors.ts';
+import type { HttpResponse } from '../http/client.ts';
+import { type Descriptor, describe } from '../oci/descriptor.ts';
+import { digestAlgorithm, digestOf, isDigest } from '../oci/digest.ts';
+import { DOCUMENT_LIMITS } from '../oci/json.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import { isManifestType, MANIFEST_MEDIA_TYPES } from '../oci/mediatype.ts';
+import { refuseEncoding } from './blobs.ts';
+import { type RepositoryContext, whereIs } from './context.ts';
+import { registryError } from './errors.ts';
+
+/**
+ * Finds what a tag or digest names (distribution-spec, "Pulling manifests"): by HEAD where its
+ * headers say everything, else by GET.
+ *
+ * @throws SlipwayError `NOT_FOUND`, `DENIED`, `AUTH_REQUIRED`, `NOT_A_REGISTRY` …
+ */
+export async function resolveManifest(
+  context: RepositoryContext,
+  reference: string,
+  { signal }: Signalled = {},
+): Promise<Descriptor> {
+  const head = await request(context, 'HEAD', reference, ALL_TYPES, signal);
+  await head.drop();
+  if (head.status === 404) throw await notFound(context, head, reference);
+  const described = head.status === 200 ? describedByHeaders(head, reference) : undefined;
+  if (described !== undefined) return described;
+  const response = await request(context, 'GET', reference, ALL_TYPES, signal);
+  if (response.status === 404) throw await notFound(context, response, reference);
+  if (response.status !== 200) throw await failure(context, response, reference);
+  refuseEncoding(response, context);
+  const type = contentType(response);
+  if (type !== undefined && !isManifestType(type)) {
+    throw await failure(context, response, reference);
+  }
+  const bytes = await response.read(DOCUMENT_LIMITS.manifestBytes);
+  const { mediaType } = parseManifest(bytes, type);
+  if (!isDigest(reference)) return describe(bytes, mediaType);
+  const found = digestOf(bytes, digestAlgorithm(reference));
+  if (found === reference) return { mediaType, digest: reference, size: bytes.byteLength };
+  throw new SlipwayError('DIGEST_MISMATCH', `${context.host.name} sent ${found} for ${reference}`, {
+    ...whereIs(context),
+    digest: reference,
+  });
+}
+
+function describedByHeaders(response: HttpResponse, reference: string): Descriptor | undefined {
+  const mediaType = contentType(response);
+  const told = response.header('docker-content-digest');
+  const digest = isDigest(reference) ? reference : told;
+  const size = Number(response.header('content-length'));
+  if (mediaType === undefined || !isManifestType(mediaType)) return undefined;
+  if (!isDigest(digest) || (told !== undefined && told !== digest)) return undefined;
+  return Number.isSafeInteger(size) && size > 0 ? { mediaType, digest, size } : undefined;
+}
+
+/** True if the registry has the manifest; it took it only with everything below it. */
+export async function manifestExists(
+  context: RepositoryContext,
+  descriptor: Descriptor,
+  { signal }: Signalled = {},
+): Promise<boolean> {
+  const response = await request(context, 'HEAD', descriptor.digest, descriptor.mediaType, signal);
+  await response.drop();
+  if (response.status === 401) throw await failure(context, response, descriptor.digest);
+  if (response.status !== 200) return false;
+  const told = response.header('docker-content-digest');
+  return told === undefined || told === descriptor.digest;
+}
+
+/** The bytes of a manifest, by digest. */
+export async function* fetchManifest(
+  context: RepositoryContext,
+  descriptor: Descriptor,
+  { offset = 0, signal }: FetchOptions = {},
+): Bytes {
+  const { digest, mediaType } = descriptor;
+  const response = await request(context, 'GET', digest, mediaType, signal);
+  if (response.status === 404) throw await notFound(context, response, digest);
+  if (response.status !== 200) throw await failure(context, response, digest);
+  refuseEncoding(response, context);
+  const bytes = await response.read(DOCUMENT_LIMITS.manifestBytes);
+  yield bytes.subarray(offset);
+}
+
+/**
+ * Puts a manifest under a tag or its digest (distribution-spec, "Pushing manifests"). The registry
+ * may state the digest that it stored: if it is another one, the manifest is read back.
+ */
+export async function putManifest(
+  context: RepositoryContext,
+  descriptor: Descriptor,
+  reference: string,
+  open: Open,
+  { signal }: Signalled = {},
+): Promise<void> {
+  const bytes = await collect(
+    verifiedOpen(descriptor, open)(0),
+    DOCUMENT_LIMITS.manifestBytes,
+    `the manifest ${descriptor.digest}`,
+  );
+  const response = await context.host.inLane(
+    0,
+    () =>
+      context.host.send({
+        method: 'PUT',
+        url: manifestPath(context, reference),
+        repository: context.repository,
+        scopes: context.push,
+        headers: { 'content-type': descriptor.mediaType },
+        body: () => bytes,
+        doing: 'push a manifest',
+        digest: descriptor.digest,
+        signal,
+      }),
+    signal,
+  );
+  if (response.status < 200 || response.status >= 300) {
+    throw (await failure(context, response, reference, 'push a manifest')).with({
+      side: 'destination',
+      digest: descriptor.digest,
+    });
+  }
+  await response.drop();
+  const told = response.header('docker-content-digest');
+  if (response.status === 201 && (told === undefined || told === descriptor.digest)) return;
+  await readBack(context, descriptor, reference, signal);
+}
+
+/** The answer was odd: only what the registry gives back decides. */
+async function readBack(
+  context: RepositoryContext,
+  descriptor: Descriptor,
+  reference: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const response = await request(context, 'GET', reference, descriptor.mediaType, signal);
+  if (response.status !== 200) throw await failure(context, response, reference);
+  const bytes = await response.read(DOCUMENT_LIMITS.manifestBytes);
+  const found = digestOf(bytes, digestAlgorithm(descriptor.digest));
+  if (found !== descriptor.digest) {
+    throw new SlipwayError(
+      'DIGEST_MISMATCH',
+      `${context.host.name} was sent ${descriptor.digest} and holds ${found}`,
+      { ...whereIs(context), side: 'destination', digest: descriptor.digest },
+    );
+  }
+  context.emit({
+    type: 'warning',
+    message: `${context.host.name} answered oddly to ${reference}; it holds the right bytes`,
+  });
+}
+
+const ALL_TYPES = MANIFEST_MEDIA_TYPES.join(', ');
+
+async function request(
+  context: RepositoryContext,
+  method: 'GET' | 'HEAD',
+  reference: string,
+  accept: string,
+  signal: AbortSignal | undefined,
+): Promise<HttpResponse> {
+  return await context.host.send({
+    method,
+    url: manifestPath(context, reference),
+    repository: context.repository,
+    scopes: context.pull,
+    headers: { accept },
+    doing: method === 'HEAD' ? 'look for a manifest' : 'pull a manifest',
+    signal,
+  });
+}
+
+function contentType(response: HttpResponse): string | undefined {
+  return response.header('content-type')?.split(';')[0]?.trim();
+}
+
+async function notFound(
+  context: RepositoryContext,
+  response: HttpResponse,
+  reference: string,
+): Promise<SlipwayError> {
+  const error = await failure(context, response, reference);
+  if (error.code !== 'NOT_FOUND') return error;
+  const separator = isDigest(reference) ? '@' : ':';
+  const { host, repository } = whereIs(context);
+  return new SlipwayError(
+    'NOT_FOUND',
+    `${host}/${repository}${separator}${reference} is not there`,
+    {
+      ...error.facts,
+      hint: `slipway ls ${host}/${repository} shows the tags that are`,
+    },
+  );
+}
+
+async function failure(
+  context: RepositoryContext,
+  response: HttpResponse,
+  reference: string,
+  doing = 'pull a manifest',
+): Promise<SlipwayError> {
+  return await registryError(response, { ...whereIs(context), reference, doing });
+}
+
+function manifestPath({ repository }: RepositoryContext, reference: string): string {
+  return `/v2/${repository.path}/manifests/${reference}`;
+}

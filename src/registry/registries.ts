@@ -1,0 +1,78 @@
+import { anonymous, type CredentialLookup } from '../credentials/credential.ts';
+import { type Emit, silent } from '../events.ts';
+import { createHttp, type Http } from '../http/client.ts';
+import { DEFAULT_RETRY_POLICY, openGate, type RetryPolicy } from '../http/retry.ts';
+import type { TlsSettings } from '../http/tls.ts';
+import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
+import type { Hints } from '../state/hints.ts';
+import { createHost, type RegistryHost, type SchemeChoice } from './host.ts';
+import { createRepository, type Repository } from './repository.ts';
+import { createSightings } from './sightings.ts';
+import type { TokenRealmPolicy } from './token-realm.ts';
+
+export interface RegistriesOptions {
+  /** who we are; anonymous if left out */
+  readonly credentials?: CredentialLookup;
+  /** see `--token-realm`; default `auto` */
+  readonly realmPolicy?: TokenRealmPolicy;
+  /** how often and how long is waited; parts left out are the defaults */
+  readonly retry?: Partial<RetryPolicy>;
+  /** plain http or https for a host, or `probe`; undefined lets Slipway's rules decide */
+  readonly scheme?: (host: string) => SchemeChoice | undefined;
+  readonly tls?: (host: string) => TlsSettings;
+  /** nothing sent and nothing received for so long ends a request; default 60,000 */
+  readonly idleTimeoutMs?: number;
+  /** where blobs were seen, between runs; without it nothing is remembered */
+  readonly hints?: Hints;
+  readonly emit?: Emit;
+}
+
+/** All registries of one run: connections, tokens and patience are shared by host. */
+export interface Registries {
+  /** A repository as Source and Target. Nothing is sent before it is used. */
+  repository(name: RepositoryName): Repository;
+  /** Cuts all connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the door to registries (distribution-spec 1.1).
+ *
+ * @example
+ * const registries = createRegistries();
+ * const repository = registries.repository(parseRepository('localhost:5000/team/app'));
+ * console.log(await repository.resolve('1.0'));
+ * await registries.close();
+ */
+export function createRegistries(options: RegistriesOptions = {}): Registries {
+  const http: Http = createHttp({
+    ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+  });
+  const hosts = new Map<string, RegistryHost>();
+
+  const hostFor = (name: string): RegistryHost => {
+    const known = hosts.get(name);
+    if (known !== undefined) return known;
+    const scheme = name === DOCKER_HUB ? 'https' : options.scheme?.(name);
+    const host = createHost(name, openGate(name), {
+      http,
+      credentials: options.credentials ?? anonymous,
+      realmPolicy: options.realmPolicy ?? 'auto',
+      retry: { ...DEFAULT_RETRY_POLICY, ...options.retry },
+      emit: options.emit ?? silent,
+      ...(scheme === undefined ? {} : { scheme }),
+    });
+    hosts.set(name, host);
+    return host;
+  };
+
+  return {
+    repository: (name) =>
+      createRepository(hostFor(name.host), name, createSightings(options.hints), {
+        idleTimeoutMs: options.idleTimeoutMs ?? 60_000,
+        emit: options.emit ?? silent,
+      }),
+    close: () => http.close(),
+  };
+}

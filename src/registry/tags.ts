@@ -1,0 +1,68 @@
+import type { Signalled } from '../content/transport.ts';
+import { SlipwayError } from '../errors.ts';
+import { nextLink } from '../http/link.ts';
+import { sameOrigin } from '../http/origin.ts';
+import { parseJsonObject } from '../oci/json.ts';
+import { isTag } from '../oci/reference.ts';
+import { type RepositoryContext, whereIs } from './context.ts';
+import { registryError } from './errors.ts';
+
+const PAGE_TAGS = 1000;
+const MAX_PAGES = 1000;
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * All tags of a repository, page by page (distribution-spec, "Listing tags"). A next page is
+ * followed only on the registry itself and under `/v2/`, and no page twice.
+ *
+ * @throws SlipwayError `NOT_FOUND`, `NOT_A_REGISTRY`, `LIMIT_EXCEEDED`
+ */
+export async function* listTags(
+  context: RepositoryContext,
+  { signal }: Signalled = {},
+): AsyncGenerator<string> {
+  let url: string | URL = `/v2/${context.repository.path}/tags/list?n=${PAGE_TAGS}`;
+  const seen = new Set<string>();
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const response = await context.host.send({
+      method: 'GET',
+      url,
+      repository: context.repository,
+      scopes: context.pull,
+      doing: 'list tags',
+      signal,
+    });
+    if (response.status !== 200) {
+      throw await registryError(response, { ...whereIs(context), doing: 'list tags' });
+    }
+    if (/^text\/html\b/i.test(response.header('content-type') ?? '')) {
+      throw await registryError(response, { ...whereIs(context), doing: 'list tags' });
+    }
+    const bytes = await response.read(MAX_PAGE_BYTES);
+    const { tags } = parseJsonObject(bytes, `the tag list of ${context.host.name}`, MAX_PAGE_BYTES);
+    for (const tag of Array.isArray(tags) ? tags : []) {
+      // A name that is no tag can't be asked for; it is not passed on.
+      if (typeof tag === 'string' && isTag(tag)) yield tag;
+    }
+    const link = nextLink(response.headers('link'));
+    if (link === undefined) return;
+    const next = new URL(link, response.url);
+    if (!sameOrigin(next, response.url) || !next.pathname.startsWith('/v2/')) {
+      throw broken(context, 'names a next page outside itself');
+    }
+    if (seen.has(next.href)) throw broken(context, 'names a page twice');
+    seen.add(next.href);
+    url = next;
+  }
+  throw new SlipwayError(
+    'LIMIT_EXCEEDED',
+    `more than ${MAX_PAGES} pages of tags`,
+    whereIs(context),
+  );
+}
+
+function broken(context: RepositoryContext, how: string): SlipwayError {
+  return new SlipwayError('NOT_A_REGISTRY', `the tag list of ${context.host.name} ${how}`, {
+    ...whereIs(context),
+  });
+}

@@ -1,0 +1,150 @@
+import type { Credential } from '../credentials/credential.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
+import type { Challenge } from '../http/challenge.ts';
+import type { Http, HttpResponse } from '../http/client.ts';
+import { parseJsonObject } from '../oci/json.ts';
+import { registryError } from './errors.ts';
+import { formatScope, type Scope } from './scope.ts';
+import { judgeRealm, type TokenRealmPolicy } from './token-realm.ts';
+
+/** A bearer token, and when it should be renewed. */
+export interface Token {
+  readonly value: string;
+  /** `performance.now()` after which a new one is fetched: 60 % of its life */
+  readonly renewAt: number;
+}
+
+export interface TokenRequest {
+  /** the registry's own URL */
+  readonly registry: URL;
+  readonly challenge: Challenge;
+  readonly scopes: readonly Scope[];
+  readonly credential: Credential | undefined;
+  readonly realmPolicy: TokenRealmPolicy;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const MAX_TOKEN_BYTES = 1024 * 1024;
+const DEFAULT_LIFE_SECONDS = 60;
+const CLIENT_ID = 'slipway';
+
+/**
+ * Fetches a token from the service that a Bearer challenge names (distribution, token
+ * authentication): by GET with Basic, or by POST for an identity token.
+ *
+ * @throws SlipwayError `AUTH_REQUIRED`, `AUTH_REALM_REFUSED`, `NOT_A_REGISTRY`, `NETWORK`, `TLS`
+ */
+export async function fetchToken(http: Http, request: TokenRequest): Promise<Token> {
+  const { registry, challenge, signal } = request;
+  const realm = realmOf(challenge, registry);
+  const isTrusted = judgeRealm(registry, realm, request.realmPolicy) === 'trusted';
+  const credential = isTrusted ? request.credential : undefined;
+  const startedAt = performance.now();
+  const identityToken = credential?.identityToken;
+  let response: HttpResponse;
+  if (identityToken !== undefined) {
+    const body = new URLSearchParams({
+      grant_type: 'refresh_token',
+      refresh_token: identityToken,
+      service: challenge.parameters.get('service') ?? '',
+      client_id: CLIENT_ID,
+      scope: request.scopes.map(formatScope).join(' '),
+    });
+    response = await http.send({
+      method: 'POST',
+      url: realm,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: Buffer.from(body.toString()),
+      signal,
+    });
+  } else {
+    const url = new URL(realm);
+    const service = challenge.parameters.get('service');
+    if (service !== undefined) url.searchParams.set('service', service);
+    for (const scope of request.scopes) url.searchParams.append('scope', formatScope(scope));
+    if (credential !== undefined) url.searchParams.set('account', credential.username);
+    response = await http.send({
+      method: 'GET',
+      url,
+      ...(credential === undefined ? {} : { headers: { authorization: basicAuth(credential) } }),
+      signal,
+    });
+  }
+  if (response.status !== 200) throw await refused(response, request, isTrusted);
+  return { ...(await readToken(response, registry, startedAt)) };
+}
+
+/** The header of Basic authentication (RFC 7617). */
+export function basicAuth({ username, password }: Credential): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+function realmOf(challenge: Challenge, registry: URL): URL {
+  const realm = challenge.parameters.get('realm') ?? '';
+  try {
+    return new URL(realm, registry);
+  } catch {
+    throw new SlipwayError('NOT_A_REGISTRY', `${registry.host} names no token service`, {
+      host: registry.host,
+    });
+  }
+}
+
+async function refused(
+  response: HttpResponse,
+  { registry, credential }: TokenRequest,
+  isTrusted: boolean,
+): Promise<SlipwayError> {
+  const error = await registryError(response, { host: registry.host });
+  if (isSlipwayError(error, 'AUTH_REQUIRED', 'DENIED')) {
+    return new SlipwayError(
+      'AUTH_REQUIRED',
+      credential === undefined
+        ? `${registry.host} wants a login`
+        : `${registry.host} refused the credentials of ${JSON.stringify(credential.username)}`,
+      { ...error.facts, ...(isTrusted ? loginHint(registry) : realmHint(response.url, registry)) },
+    );
+  }
+  return error;
+}
+
+function loginHint(registry: URL): { hint: string } {
+  return { hint: `log in with: docker login ${registry.host}` };
+}
+
+function realmHint(realm: URL, registry: URL): { hint: string } {
+  return {
+    hint: `the login service ${realm.host} belongs to another site than ${registry.host} and was asked without credentials; if you trust it, say --token-realm any`,
+  };
+}
+
+async function readToken(response: HttpResponse, registry: URL, startedAt: number): Promise<Token> {
+  let json: ReturnType<typeof parseJsonObject>;
+  try {
+    json = parseJsonObject(await response.read(MAX_TOKEN_BYTES), 'the token', MAX_TOKEN_BYTES);
+  } catch (cause) {
+    if (isSlipwayError(cause, 'NETWORK', 'LIMIT_EXCEEDED')) throw cause;
+    // Nothing of the answer is quoted: it may be a secret of an inner service.
+    throw new SlipwayError(
+      'NOT_A_REGISTRY',
+      `the token service of ${registry.host} answers no JSON`,
+      {
+        host: registry.host,
+      },
+    );
+  }
+  const value = json.token ?? json.access_token;
+  // What may stand in a header and nothing else.
+  if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) {
+    throw new SlipwayError(
+      'NOT_A_REGISTRY',
+      `the token service of ${registry.host} sent no token`,
+      {
+        host: registry.host,
+      },
+    );
+  }
+  const life = json.expires_in;
+  const seconds = typeof life === 'number' && life > 0 ? life : DEFAULT_LIFE_SECONDS;
+  return { value, renewAt: startedAt + seconds * 600 };
+}
