@@ -3,21 +3,25 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { DOCUMENT_LIMITS } from '../oci/json.ts';
 import { childrenOf, type ManifestDocument, parseManifest } from '../oci/manifest.ts';
 import { isManifestType } from '../oci/mediatype.ts';
+import type { RepositoryName } from '../oci/reference.ts';
 import type { Fetcher, Open, Signalled } from './transport.ts';
 import { readDocument } from './verify.ts';
 
 /**
  * An image as it can be copied: where its bytes are, and what stands at its top.
  *
- * A derivation turns one graph into another. Where a derived layer is still being made, `root`
+ * A derivation turns one graph into another. Where a derived layer is still being made, `root()`
  * waits for the last one and `pending` lists what can be sent meanwhile.
  */
 export interface Graph {
   readonly source: Fetcher;
   /** where it comes from, for people */
   readonly name: string;
-  readonly root: Promise<Descriptor>;
+  /** The top: an index or a manifest. Waits until it is known, which can need all pending blobs. */
+  root(): Promise<Descriptor>;
   readonly pending: readonly PendingBlob[];
+  /** the repository that it comes from, if it comes from a registry: blobs may be mounted from it */
+  readonly from?: RepositoryName;
 }
 
 /** A blob that is being made: its digest and size are known only at the end. */
@@ -27,14 +31,19 @@ export interface PendingBlob {
   /** media type of what is being made */
   readonly mediaType: string;
   /** Starts to make it, once, however often it is called, and tells what came out. */
-  make(options?: Signalled): Promise<Descriptor>;
+  make(): Promise<Descriptor>;
   /** Reads what is made, also while it is being made; follows until the end. */
   readonly open: Open;
 }
 
 /** The graph of an image that is there as it is. */
 export function graphOf(source: Fetcher, root: Descriptor, name: string): Graph {
-  return { source, name, root: Promise.resolve(root), pending: [] };
+  return { source, name, root: async () => root, pending: [] };
+}
+
+/** The same image with other content at its top: what a derivation gives. */
+export function derived(graph: Graph, source: Fetcher, root: Descriptor): Graph {
+  return { ...graph, source, root: async () => root };
 }
 
 /** A manifest that was read: its bytes are kept, for they are what is sent on. */

@@ -84,11 +84,7 @@ export interface StreamTarget {
   /**
    * Sends `open(0)` while it is being made, then commits it as what `made` resolves to.
    */
-  pushStream(
-    made: Promise<Descriptor>,
-    open: Open,
-    options?: PushOptions,
-  ): Promise<PushOutcome>;
+  pushStream(made: Promise<Descriptor>, open: Open, options?: PushOptions): Promise<PushOutcome>;
 }
 
 /** A place whose names can be listed. */

@@ -1,9 +1,9 @@
+import { createLane } from '../bytes/lane.ts';
 import type { Bytes } from '../bytes/stream.ts';
 import type { CredentialLookup } from '../credentials/credential.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import type { Http, HttpResponse } from '../http/client.ts';
-import { createLane } from '../http/lane.ts';
 import { isLoopback, sameOrigin } from '../http/origin.ts';
 import { type HostGate, type RetryPolicy, withRetry } from '../http/retry.ts';
 import { probeScheme } from '../http/scheme.ts';
@@ -62,6 +62,8 @@ export interface RegistryHost {
    * so that a small request never waits behind layers.
    */
   inLane<T>(sizeBytes: number, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Requests that were sent for a repository so far, those for tokens left out. */
+  requests(repository: RepositoryName): number;
   /** The account that requests are sent as: part of what is remembered about the host. */
   account(repository: RepositoryName): Promise<string>;
 }
@@ -84,6 +86,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
   const hostname = new URL(`https://${endpoint}`).hostname;
   const large = createLane(LARGE_AT_ONCE);
   const small = createLane(SMALL_AT_ONCE);
+  const sent = new Map<string, number>();
   let probing: Promise<URL> | undefined;
   let authorizer: Authorizer | undefined;
 
@@ -113,6 +116,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
     for (;;) {
       const isOwn = sameOrigin(url, origin);
       const authorization = isOwn ? await authorizer.header(request) : undefined;
+      sent.set(request.repository.path, (sent.get(request.repository.path) ?? 0) + 1);
       const response = await http.send({
         method: request.method,
         url,
@@ -167,6 +171,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
     },
     inLane: (sizeBytes, work, signal) =>
       (sizeBytes < SMALL_BYTES ? small : large).run(work, signal),
+    requests: ({ path }) => sent.get(path) ?? 0,
     async account(repository) {
       return (await settings.credentials(repository))?.username ?? '';
     },

@@ -14,6 +14,8 @@ import { listTags } from './tags.ts';
 /** A repository of a registry: where images come from and go to. */
 export interface Repository extends Place, Lister, StreamTarget {
   readonly repository: RepositoryName;
+  /** requests that were sent for this repository so far, those for tokens left out */
+  readonly requests: number;
 }
 
 /** Makes a repository of a host; nothing is sent before it is used. */
@@ -34,6 +36,9 @@ export function createRepository(
   return {
     name: formatRepository(repository),
     repository,
+    get requests() {
+      return host.requests(repository);
+    },
     resolve: (reference, options) => resolveManifest(context, reference, options),
     fetch: (descriptor, options) =>
       isManifestType(descriptor.mediaType)

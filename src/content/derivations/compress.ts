@@ -1,0 +1,187 @@
+import { type CompressOptions, compress } from '../../bytes/compress.ts';
+import type { Bytes } from '../../bytes/stream.ts';
+import { SlipwayError } from '../../errors.ts';
+import { type Emit, silent } from '../../events.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { ImageManifest } from '../../oci/manifest.ts';
+import { compressionOf, isNonDistributable, withCompression } from '../../oci/mediatype.ts';
+import { type Graph, type PendingBlob, walk } from '../graph.ts';
+import type { Ingest, IngestTarget } from '../ingest.ts';
+import type { Fetcher, Signalled } from '../transport.ts';
+import { fetching, verifiedBytes } from '../verify.ts';
+import { createDocuments, pointTo, rewriteImages } from './rewrite.ts';
+
+/** What decides the bytes of a compressed layer. */
+export interface CompressionSettings extends CompressOptions {
+  readonly format: 'gzip' | 'zstd';
+}
+
+/** Remembers what a layer became, between runs: by diffID and settings. */
+export interface CompressionTable {
+  get(diffId: Digest, settings: CompressionSettings): { digest: Digest; size: number } | undefined;
+  set(
+    diffId: Digest,
+    settings: CompressionSettings,
+    made: { readonly digest: Digest; readonly size: number },
+  ): void;
+}
+
+export interface CompressLayersOptions extends Signalled {
+  readonly settings: CompressionSettings;
+  /** where compressed layers are written and read again */
+  readonly store: IngestTarget &
+    Fetcher & { blobSize(digest: Digest): Promise<number | undefined> };
+  readonly table?: CompressionTable;
+  readonly emit?: Emit;
+}
+
+/**
+ * Compresses every layer that isn't compressed yet; all others stay as they are.
+ *
+ * A layer that was compressed before has a digest at once, and its bytes are made again only if
+ * somebody reads them. The others are `pending`: each is made once, checked against its diffID, and
+ * the manifests above wait for the last one. An image without such layers is returned as it is.
+ *
+ * @throws SlipwayError from `root` and `make`: `DIGEST_MISMATCH` (a layer that doesn't match its
+ * diffID), `SIZE_MISMATCH`, `NO_SPACE`
+ */
+export async function compressLayers(graph: Graph, options: CompressLayersOptions): Promise<Graph> {
+  const { settings, table, signal } = options;
+  const root = await graph.root();
+  const { manifests } = await walk(graph.source, root, { signal });
+  const layers = new Map<Digest, CompressedLayer>();
+  for (const { document } of manifests) {
+    if (document.kind === 'index') continue;
+    for (const layer of document.layers) {
+      if (!isRaw(layer) || layers.has(layer.digest)) continue;
+      layers.set(layer.digest, compressedLayer(graph.source, layer, options));
+    }
+  }
+  if (layers.size === 0) return graph;
+
+  const documents = createDocuments();
+  const changeImage = async (manifest: ImageManifest) => {
+    if (!manifest.layers.some((layer) => layers.has(layer.digest))) return undefined;
+    const entries = manifest.json.layers as readonly unknown[];
+    const changed: unknown[] = [];
+    for (const [at, layer] of manifest.layers.entries()) {
+      const compressed = layers.get(layer.digest);
+      changed.push(compressed ? pointTo(entries[at], await compressed.described()) : entries[at]);
+    }
+    return { ...manifest.json, layers: changed };
+  };
+  const unknown = [...layers.values()].filter(
+    ({ from }) => table?.get(from.digest, settings) === undefined,
+  );
+  let top: Promise<Descriptor> | undefined;
+  return {
+    ...graph,
+    root() {
+      top ??= rewriteImages(graph.source, root, documents, changeImage, { signal });
+      return top;
+    },
+    pending: unknown,
+    source: documents.over(withLayers(graph.source, [...layers.values()])),
+  };
+}
+
+function isRaw(layer: Descriptor): boolean {
+  return compressionOf(layer.mediaType) === 'none' && !isNonDistributable(layer.mediaType);
+}
+
+/** A layer that becomes a compressed one. */
+interface CompressedLayer extends PendingBlob {
+  /** What it is or was when it is made; starts to make it only if nobody knows. */
+  described(): Promise<Descriptor>;
+  /** the same, if it is known by now */
+  known(): Descriptor | undefined;
+}
+
+function compressedLayer(
+  source: Fetcher,
+  from: Descriptor,
+  options: CompressLayersOptions,
+): CompressedLayer {
+  const { settings, store, table, signal, emit = silent } = options;
+  const mediaType = withCompression(from.mediaType, settings.format);
+  if (mediaType === undefined) {
+    throw new SlipwayError('UNSUPPORTED', `${from.mediaType} has no form with ${settings.format}`, {
+      digest: from.digest,
+    });
+  }
+  const remembered = table?.get(from.digest, settings);
+  let known: Descriptor | undefined = remembered && { mediaType, ...remembered };
+  let ingesting: Promise<Ingest> | undefined;
+  let making: Promise<Descriptor> | undefined;
+
+  const make = async (): Promise<Descriptor> => {
+    ingesting = store.ingest({ signal });
+    const ingest = await ingesting;
+    try {
+      const raw = counted(verifiedBytes(from, fetching(source, from, { signal })(0)), (bytes) =>
+        emit({ type: 'compress.progress', digest: from.digest, size: from.size, bytes }),
+      );
+      for await (const chunk of compress(raw, settings.format, settings)) await ingest.write(chunk);
+      const made = await ingest.commit(known === undefined ? {} : { digest: known.digest });
+      table?.set(from.digest, settings, made);
+      known = { mediaType, ...made };
+      emit({
+        type: 'compress.done',
+        digest: from.digest,
+        size: from.size,
+        compressedDigest: made.digest,
+        compressedSize: made.size,
+        remembered: false,
+      });
+      return known;
+    } catch (error) {
+      await ingest.abort();
+      throw error instanceof SlipwayError ? error.with({ side: 'source' }) : error;
+    }
+  };
+  const layer: CompressedLayer = {
+    from,
+    mediaType,
+    make() {
+      making ??= make();
+      return making;
+    },
+    known: () => known,
+    described: async () => known ?? (await layer.make()),
+    open: async function* opened(offset) {
+      if (making === undefined && known !== undefined) {
+        if ((await store.blobSize(known.digest)) === known.size) {
+          yield* store.fetch(known, { offset, signal });
+          return;
+        }
+      }
+      const made = layer.make();
+      // Its failure comes out of the ingest that is read here, or of `make` itself.
+      made.catch(() => {});
+      yield* (await (ingesting as Promise<Ingest>)).open(offset);
+    },
+  };
+  return layer;
+}
+
+/** A source that has the compressed layers too. */
+function withLayers(source: Fetcher, layers: readonly CompressedLayer[]): Fetcher {
+  return {
+    fetch(descriptor, options) {
+      const made = layers.find((layer) => layer.known()?.digest === descriptor.digest);
+      return made === undefined
+        ? source.fetch(descriptor, options)
+        : made.open(options?.offset ?? 0);
+    },
+  };
+}
+
+async function* counted(bytes: Bytes, count: (bytes: number) => void): Bytes {
+  let total = 0;
+  for await (const chunk of bytes) {
+    total += chunk.byteLength;
+    count(total);
+    yield chunk;
+  }
+}

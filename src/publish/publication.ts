@@ -1,0 +1,42 @@
+import type { Graph } from '../content/graph.ts';
+import type { Target } from '../content/transport.ts';
+
+/** What should be true at the end: these images, at these places, under these names. */
+export interface Publication {
+  readonly images: readonly PublishedImage[];
+}
+
+/** One image and everywhere that it should be. */
+export interface PublishedImage {
+  readonly graph: Graph;
+  readonly destinations: readonly Destination[];
+}
+
+/** A place, and the names that the image should have there. */
+export interface Destination {
+  readonly target: Target;
+  /** tags of a repository, names in a layout or archive; without any it is put by digest */
+  readonly names: readonly string[];
+  /** the registry's host: what goes to one host shares its blobs by mounting */
+  readonly host?: string;
+}
+
+/** How a destination came out. */
+export interface DestinationResult {
+  /** `HOST/PATH`, a layout's folder, an archive's file */
+  readonly ref: string;
+  readonly digest?: string;
+  readonly mediaType?: string;
+  /** bytes of the top manifest */
+  readonly size?: number;
+  readonly tags: readonly string[];
+  /** `present`: everything was there already */
+  readonly status: 'published' | 'present' | 'failed';
+  readonly bytesSent: number;
+  readonly bytesMounted: number;
+  readonly bytesPresent: number;
+  /** requests to the registry, those for tokens left out; 0 for local places */
+  readonly requests: number;
+  readonly durationMs: number;
+  readonly error?: { readonly code: string; readonly message: string; readonly hint?: string };
+}
