@@ -1,0 +1,96 @@
+/**
+ * Builds what is published: `dist/slipway.js` (the launcher) with the bundled command behind it,
+ * `dist/index.js` (the library, its dependencies left outside) and the type declarations.
+ */
+import { execFileSync } from 'node:child_process';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { type BuildOptions, build, type Metafile } from 'esbuild';
+
+const ROOT = path.dirname(import.meta.dirname);
+const DIST = path.join(ROOT, 'dist');
+
+const SHARED: BuildOptions = {
+  absWorkingDir: ROOT,
+  outdir: DIST,
+  platform: 'node',
+  target: 'node24.15',
+  format: 'esm',
+  bundle: true,
+  // Commands are imported when they are called; so each keeps a file of its own.
+  splitting: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  metafile: true,
+};
+
+const { version } = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8'));
+
+await rm(DIST, { recursive: true, force: true });
+const [command] = await Promise.all([
+  build({
+    ...SHARED,
+    entryPoints: { cli: 'src/cli/main.ts' },
+    chunkNames: 'cli/[name]-[hash]',
+    // Bundled CommonJS packages ask for Node's own modules with require().
+    banner: {
+      js: "import{createRequire as slipwayRequire}from'node:module';const require=slipwayRequire(import.meta.url);",
+    },
+  }),
+  build({
+    ...SHARED,
+    entryPoints: { index: 'src/index.ts' },
+    chunkNames: 'library/[name]-[hash]',
+    packages: 'external',
+  }),
+  build({
+    ...SHARED,
+    entryPoints: { slipway: 'scripts/launcher.js' },
+    target: 'node10',
+    supported: { 'dynamic-import': true },
+    splitting: false,
+    external: ['./cli.js'],
+    banner: { js: '#!/usr/bin/env node' },
+  }),
+]);
+await chmod(path.join(DIST, 'slipway.js'), 0o755);
+await writeFile(path.join(DIST, 'THIRD-PARTY-LICENSES.txt'), await licenses(command.metafile));
+writeDeclarations();
+process.stdout.write(`built slipway ${version} in dist/\n`);
+
+/** TypeScript's own compiler writes the declarations; `node_modules/.bin` is on PATH in npm run. */
+function writeDeclarations(): void {
+  const compiler = createRequire(import.meta.url).resolve('typescript/package.json');
+  const bin = path.join(path.dirname(compiler), 'bin', 'tsc');
+  execFileSync(process.execPath, [bin, '-p', 'tsconfig.build.json'], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  });
+}
+
+/** The licences of the packages whose code is inside the bundle, which ask to travel with it. */
+async function licenses(metafile: Metafile | undefined): Promise<string> {
+  const folders = new Set<string>();
+  for (const input of Object.keys(metafile?.inputs ?? {})) {
+    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (found?.[1] !== undefined) folders.add(found[1]);
+  }
+  const texts = [...folders].sort().map(async (folder) => {
+    const { name, version, license } = JSON.parse(
+      await readFile(path.join(ROOT, folder, 'package.json'), 'utf8'),
+    );
+    return `${name} ${version} (${license})\n\n${await licenseText(path.join(ROOT, folder))}\n`;
+  });
+  return (await Promise.all(texts)).join('\n----\n\n');
+}
+
+async function licenseText(folder: string): Promise<string> {
+  for (const name of ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license']) {
+    const text = await readFile(path.join(folder, name), 'utf8').catch(() => undefined);
+    if (text !== undefined) return text.trim();
+  }
+  throw new Error(`${folder} has no licence file`);
+}

@@ -1,0 +1,29 @@
+// Becomes dist/slipway.js, the file that `bin` names. The build flattens it to old syntax.
+import './require-node.js';
+
+/**
+ * Keeps compiled code below the user's own cache folder. Node's default place is below the shared
+ * temporary folder, where somebody else could put code of theirs first.
+ */
+function enableCompileCache(module, fs, os, path) {
+  try {
+    let folder = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
+    if (!path.isAbsolute(folder)) return;
+    for (const name of ['', 'slipway', 'compile']) {
+      folder = path.join(folder, name);
+      // Not recursive: a home folder that isn't there stays away.
+      if (!fs.existsSync(folder)) fs.mkdirSync(folder, { mode: 0o700 });
+    }
+    if (fs.statSync(folder).uid !== os.userInfo().uid) return;
+    module.enableCompileCache(folder);
+  } catch (_) {
+    // Without a cache the start takes some tens of milliseconds longer, and nothing else changes.
+  }
+}
+
+Promise.all(['node:module', 'node:fs', 'node:os', 'node:path'].map((name) => import(name))).then(
+  (builtins) => {
+    enableCompileCache(...builtins);
+    return import('./cli.js');
+  },
+);

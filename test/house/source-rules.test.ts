@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { importsOf, sourceFiles } from './sources.ts';
+
+interface Rule {
+  readonly name: string;
+  readonly pattern: RegExp;
+  /** files or folders under `src/` where it is allowed */
+  readonly allowed: readonly string[];
+}
+
+const RULES: readonly Rule[] = [
+  { name: 'console', pattern: /\bconsole\s*[.[]/, allowed: [] },
+  { name: 'printing', pattern: /\bprocess\.(?:stdout|stderr)\b/, allowed: ['cli/'] },
+  { name: 'ending the process', pattern: /\bprocess\.(?:exit|abort|kill)\b/, allowed: ['cli/'] },
+  // One place makes TLS options, so that one place can be read to know when checks are off.
+  { name: 'switching TLS checks off', pattern: /\brejectUnauthorized\b/, allowed: ['http/tls.ts'] },
+  { name: 'TLS by environment', pattern: /NODE_TLS_REJECT_UNAUTHORIZED/, allowed: [] },
+  {
+    name: 'starting programs',
+    pattern: /['"]node:child_process['"]/,
+    allowed: ['engine/', 'credentials/', 'build/', 'run/', 'cli/'],
+  },
+  { name: 'a shell', pattern: /\bshell\s*:|\bexecSync\b|\bexec\s*,|\{\s*exec\s*\}/, allowed: [] },
+  { name: 'code from text', pattern: /\beval\s*\(|\bnew\s+Function\b/, allowed: [] },
+  {
+    name: 'redirects by the library',
+    pattern: /\bmaxRedirections\b|\binterceptors\.redirect\b/,
+    allowed: [],
+  },
+  {
+    name: 'fetch, which keeps custom headers on redirects',
+    pattern: /(?<![.\w])fetch\s*\(\s*(?:url|`|'|"|new URL)/,
+    allowed: [],
+  },
+];
+
+const files = sourceFiles();
+
+for (const { name, pattern, allowed } of RULES) {
+  test(`${name} ${allowed.length === 0 ? 'is nowhere' : `is only in ${allowed.join(', ')}`}`, () => {
+    assert.ok(files.length > 10, 'the sources were not found');
+    const found = files
+      .filter((file) => !allowed.some((place) => file.name.startsWith(place)))
+      .filter((file) => pattern.test(file.text))
+      .map((file) => file.name);
+    assert.deepEqual(found, []);
+  });
+}
+
+test('the rules find what they forbid', () => {
+  const examples: Record<string, string> = {
+    console: 'console.log(1)',
+    printing: 'process.stdout.write(a)',
+    'ending the process': 'process.exit(1)',
+    'switching TLS checks off': '{ rejectUnauthorized: false }',
+    'TLS by environment': 'process.env.NODE_TLS_REJECT_UNAUTHORIZED',
+    'starting programs': "import { spawn } from 'node:child_process'",
+    'a shell': 'spawn(a, { shell: true })',
+    'code from text': 'eval(text)',
+    'redirects by the library': '{ maxRedirections: 3 }',
+    'fetch, which keeps custom headers on redirects': 'await fetch(url)',
+  };
+  for (const { name, pattern } of RULES) assert.match(examples[name] ?? '', pattern, name);
+});
+
+test("Node's own modules are named with node:, packages stand in package.json", async () => {
+  const { default: manifest } = await import('../../package.json', { with: { type: 'json' } });
+  const wrong = files.flatMap((file) =>
+    importsOf(file.text)
+      .filter((target) => !target.startsWith('.') && !target.startsWith('node:'))
+      .filter((target) => !Object.hasOwn(manifest.dependencies, packageOf(target)))
+      .map((target) => `${file.name}: ${target}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+function packageOf(target: string): string {
+  return target.split('/', target.startsWith('@') ? 2 : 1).join('/');
+}
