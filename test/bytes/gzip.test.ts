@@ -52,7 +52,10 @@ test('gzip and zstd: the result depends neither on chunks nor on blocks in fligh
 test('gzip: these bytes are what every machine makes', async () => {
   const packed = await all(gzip(fromMemory(Buffer.concat([prose(MIB + 9), noise(MIB)]))));
   assert.equal(packed.subarray(0, 10).toString('hex'), '1f8b08000000000000ff');
-  assert.equal(createHash('sha256').update(packed).digest('hex'), 'd53f90d6143471f47c00bd6b3466c64ca03be68f22a8d326e7941b97998d7cde');
+  assert.equal(
+    createHash('sha256').update(packed).digest('hex'),
+    'd53f90d6143471f47c00bd6b3466c64ca03be68f22a8d326e7941b97998d7cde',
+  );
 });
 
 test('gzip: a higher level gives fewer bytes, noise hardly more than its own length', async () => {
