@@ -1,7 +1,24 @@
+import { resolve as resolvePath } from 'node:path';
 import type { Ingest, IngestOptions, IngestTarget } from '../content/ingest.ts';
-import type { Lister, Place, Signalled } from '../content/transport.ts';
+import type { Fetcher, Lister, Place, Signalled } from '../content/transport.ts';
+import { isSlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
+import { isManifestType } from '../oci/mediatype.ts';
+import { blobSize, fetchBlob, freshen, removeBlob } from './blobs.ts';
+import { type Look, walkComplete } from './complete.ts';
+import { createIndexFile, type Entry } from './index-json.ts';
+import { startIngest } from './ingest.ts';
+import { type LinkOptions, linkBlob } from './link.ts';
+import { checkMarker, createLayout } from './marker.ts';
+import { addUnnamed, checkName, nameOf, setName } from './names.ts';
+import { type Pruned, type PruneOptions, pruneLayout } from './prune.ts';
+import { pushBlob } from './push.ts';
+import { resolveIn } from './resolve.ts';
+import { enterManifest, removeManifest, untagName } from './tags.ts';
+import { createWorkspace } from './workspace.ts';
+
+export type { LinkOptions, Pruned, PruneOptions };
 
 /** An OCI image layout in a folder (image-spec, image-layout.md). */
 export interface Layout extends Place, Lister, IngestTarget {
@@ -12,32 +29,136 @@ export interface Layout extends Place, Lister, IngestTarget {
   /** The size of a blob that is there, or undefined. */
   blobSize(digest: Digest): Promise<number | undefined>;
   ingest(options?: IngestOptions): Promise<Ingest>;
-  /** Takes a blob of another layout by hard link (or copy across file systems); false if it isn't there. */
-  link(from: Layout, digest: Digest): Promise<boolean>;
-  /** Adds an entry without a name, so that the manifest is kept; does nothing if it has an entry. */
+  /**
+   * Takes a blob of another layout by hard link (or copy across file systems, and of files that
+   * others may change); false if it isn't there.
+   *
+   * @throws SlipwayError `DIGEST_MISMATCH` (side source)
+   */
+  link(from: Layout, digest: Digest, options?: LinkOptions): Promise<boolean>;
+  /**
+   * Adds an entry without a name, so that the manifest is kept; does nothing if it has an entry.
+   *
+   * @throws SlipwayError `CONTENT_MISSING` if not all of the image is there
+   */
   keep(descriptor: Descriptor, options?: Signalled): Promise<void>;
   /** Takes a name away and says what it named. The manifest stays, without a name, if `keep` is set. */
-  untag(reference: string, options?: Signalled & { readonly keep?: boolean }): Promise<Descriptor | undefined>;
+  untag(
+    reference: string,
+    options?: Signalled & { readonly keep?: boolean },
+  ): Promise<Descriptor | undefined>;
   /** Removes a manifest: all its entries and its bytes. False if it wasn't there. */
   removeManifest(digest: Digest, options?: Signalled): Promise<boolean>;
   /** Removes a blob's file. False if it wasn't there. */
   removeBlob(digest: Digest): Promise<boolean>;
-  /** Removes blobs that no entry reaches and nobody is about to use, and what dead processes left. */
+  /**
+   * Removes blobs that no entry reaches and nobody is about to use, and what dead processes left.
+   * What this Layout has itself pushed or found present counts as used until {@link close}.
+   */
   prune(options?: PruneOptions): Promise<Pruned>;
   /** Ends the use of the folder: what was leased may be pruned from now on. */
   close(): Promise<void>;
 }
 
-export interface PruneOptions extends Signalled {
-  /** also drop entries that have no name (the default keeps them) */
-  readonly unnamed?: boolean;
-  readonly dryRun?: boolean;
+export interface LayoutOptions {
+  /** make the folder and an empty layout if there is none */
+  readonly create?: boolean;
+  /** only the owner may read what is made: folders 0700, files 0600 */
+  readonly private?: boolean;
+  /**
+   * Protect from a prune that runs beside what this Layout resolves and finds present, not only
+   * what it pushes. It writes to the folder; left out, it is done where `create` is set.
+   */
+  readonly lease?: boolean;
 }
 
-export interface Pruned {
-  readonly blobs: readonly Digest[];
-  /** bytes that were freed */
-  readonly bytes: number;
-  /** entries of `index.json` that were dropped */
-  readonly entries: readonly Descriptor[];
+/**
+ * Opens an OCI image layout. Any number of processes may use one folder at the same time. Reading
+ * writes nothing, so read-only folders can be read.
+ *
+ * @param dir the folder
+ * @throws SlipwayError `FILE_NOT_FOUND` if there is no such folder, `ARCHIVE_INVALID` if it is no
+ * layout, `NO_SPACE`
+ * @example
+ * const layout = await openLayout('out', { create: true });
+ * await layout.tag(manifest, 'v1', (offset) => source.fetch(manifest, { offset }));
+ * await layout.close();
+ */
+export async function openLayout(dir: string, options: LayoutOptions = {}): Promise<Layout> {
+  const path = resolvePath(dir);
+  const workspace = createWorkspace(path, options);
+  const index = createIndexFile(workspace);
+  if (options.create) await createLayout(workspace, index);
+  else await checkMarker(path);
+  const isLeased = options.lease ?? options.create ?? false;
+  const source: Fetcher = { fetch: (descriptor, how) => fetchBlob(path, descriptor, how) };
+  const sizeOf: Look = ({ digest }) => blobSize(path, digest);
+
+  const resolve = async (reference: string, how: Signalled = {}) =>
+    resolveIn(path, await index.entries(), reference, how);
+
+  /** How a blob is looked at: where there is a lease, looking at it means using it. */
+  const looking = async (how: Signalled): Promise<Look> => {
+    if (!isLeased) return sizeOf;
+    const lease = await workspace.lease(how);
+    return async (blob) => {
+      await freshen(path, blob, lease);
+      return sizeOf(blob);
+    };
+  };
+
+  const exists = async (descriptor: Descriptor, how: Signalled = {}): Promise<boolean> => {
+    const look = await looking(how);
+    if ((await look(descriptor)) !== descriptor.size) return false;
+    if (!isManifestType(descriptor.mediaType)) return true;
+    try {
+      const { manifests } = await walkComplete(source, descriptor, look, how);
+      for (const node of manifests) await look(node.descriptor);
+      return true;
+    } catch (error) {
+      // What is incomplete or damaged isn't there, and a push may mend it.
+      if (isSlipwayError(error)) return false;
+      throw error;
+    }
+  };
+
+  return {
+    ...source,
+    dir: path,
+    name: dir,
+    exists,
+    entries: () => index.entries(),
+    blobSize: (digest) => blobSize(path, digest),
+    ingest: (how) => startIngest(workspace, how),
+    push: (descriptor, open, how) => pushBlob(workspace, descriptor, open, how),
+    link: (from, digest, how = {}) => linkBlob(workspace, from.dir, digest, how),
+    untag: (reference, how = {}) => untagName(workspace, index, reference, how),
+    removeManifest: (digest, how = {}) => removeManifest(workspace, index, digest, how),
+    removeBlob: (digest) => removeBlob(path, digest),
+    prune: (how = {}) => pruneLayout(workspace, index, how),
+    close: () => workspace.close(),
+    async *list() {
+      yield* new Set((await index.entries()).map(nameOf).filter((name) => name !== undefined));
+    },
+    async resolve(reference, how = {}) {
+      if (!isLeased) return resolve(reference, how);
+      const lease = await workspace.lease(how);
+      return workspace.locked(async () => {
+        const found = await resolve(reference, how);
+        await lease.note(found.digest);
+        return found;
+      }, how);
+    },
+    async tag(descriptor, reference, open, how = {}) {
+      checkName(reference);
+      await pushBlob(workspace, descriptor, open, how);
+      const change = (entries: readonly Entry[], below: ReadonlySet<Digest>) =>
+        setName(entries, reference, descriptor, below);
+      await enterManifest(workspace, index, source, descriptor, change, how);
+    },
+    async keep(descriptor, how = {}) {
+      const change = (entries: readonly Entry[]) => addUnnamed(entries, descriptor);
+      await enterManifest(workspace, index, source, descriptor, change, how);
+    },
+  };
 }

@@ -105,15 +105,15 @@ export function openHints(dir: string, options: HintsOptions = {}): Hints {
   };
 
   return {
-    get: (table, key) =>
-      attempt((tables) => {
-        const row = tables.get.get(table, key);
-        if (row === undefined) return undefined;
-        if (Date.now() - Number(row.used) > USED_STEP_MS) {
-          tables.touch.run(Date.now(), table, key);
-        }
-        return parse(row.value);
-      }),
+    get(table, key) {
+      const row = attempt((tables) => tables.get.get(table, key));
+      if (row === undefined) return undefined;
+      const now = Date.now();
+      if (now - Number(row.used) > USED_STEP_MS) {
+        attempt((tables) => tables.touch.run(now, table, key));
+      }
+      return parse(row.value);
+    },
     set(table, key, value) {
       const text = JSON.stringify(value);
       if (key.length > LONGEST_KEY || text === undefined || text.length > LONGEST_VALUE) return;

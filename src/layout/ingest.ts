@@ -1,0 +1,155 @@
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type Bytes, CHUNK_BYTES, fileError } from '../bytes/stream.ts';
+import type { Ingest, IngestExpectation, IngestOptions } from '../content/ingest.ts';
+import { digestMismatch, sizeMismatch } from '../content/verify.ts';
+import { SlipwayError, systemCode } from '../errors.ts';
+import { startDigest } from '../oci/digest.ts';
+import { blobPath, freshSeconds, placeBlob } from './blobs.ts';
+import { writeError } from './files.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Starts to write a blob. See {@link Ingest}. */
+export async function startIngest(
+  workspace: Workspace,
+  { algorithm, signal }: IngestOptions = {},
+): Promise<Ingest> {
+  const { dir } = workspace;
+  const lease = await workspace.lease({ signal });
+  signal?.throwIfAborted();
+  const file = workspace.ingestPath(lease);
+  const digester = startDigest(algorithm);
+  let handle: FileHandle;
+  try {
+    handle = await open(file, 'wx', workspace.fileMode);
+  } catch (cause) {
+    throw writeError(dir, cause);
+  }
+
+  let size = 0;
+  let state: 'writing' | 'ending' | 'committed' | 'aborted' = 'writing';
+  let waiting: (() => void)[] = [];
+  const wake = () => {
+    const readers = waiting;
+    waiting = [];
+    for (const reader of readers) reader();
+  };
+
+  const write = async (chunk: Uint8Array) => {
+    signal?.throwIfAborted();
+    if (state !== 'writing') throw ended(state);
+    const writing = writeAll(handle, chunk, size);
+    // Hashed on this thread while another one writes.
+    digester.update(chunk);
+    try {
+      await writing;
+    } catch (cause) {
+      throw writeError(dir, cause);
+    }
+    size += chunk.byteLength;
+    wake();
+  };
+
+  const commit = async (expected: IngestExpectation = {}) => {
+    if (state !== 'writing') throw ended(state);
+    try {
+      signal?.throwIfAborted();
+      state = 'ending';
+      const digest = digester.digest();
+      const wanted = { mediaType: '', digest, size, ...expected };
+      if (size !== wanted.size) throw sizeMismatch(wanted, size);
+      if (digest !== wanted.digest) throw digestMismatch(wanted, digest);
+      try {
+        await handle.datasync();
+        if (Date.now() < lease.startMs) {
+          // The clock was set back; a prune must still see that this is younger than our lease.
+          const seconds = freshSeconds(lease);
+          await handle.utimes(seconds, seconds);
+        }
+        await placeBlob(dir, digest, file, workspace.dirMode);
+      } catch (cause) {
+        throw writeError(dir, cause);
+      }
+      path = blobPath(dir, digest);
+      state = 'committed';
+      await handle.close();
+      wake();
+      return { digest, size };
+    } catch (error) {
+      await abort();
+      throw error;
+    }
+  };
+
+  const abort = async () => {
+    if (state === 'committed' || state === 'aborted') return;
+    state = 'aborted';
+    await handle.close().catch(() => {});
+    await unlink(file).catch(() => {});
+    wake();
+  };
+
+  let path = file;
+  /** The file may be renamed between the look at its name and the opening. */
+  const openCurrent = async (): Promise<FileHandle> => {
+    for (;;) {
+      if (state === 'aborted') throw ended(state);
+      const tried = path;
+      try {
+        return await open(tried, 'r');
+      } catch (cause) {
+        if (systemCode(cause) !== 'ENOENT' || state === 'committed') throw fileError(tried, cause);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  };
+
+  return {
+    get size() {
+      return size;
+    },
+    write,
+    commit,
+    abort,
+    open: async function* follow(offset: number): Bytes {
+      const reader = await openCurrent();
+      try {
+        let position = offset;
+        for (;;) {
+          if (state === 'aborted') throw ended(state);
+          if (position < size) {
+            const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size - position));
+            const { bytesRead } = await reader.read(buffer, 0, buffer.byteLength, position);
+            if (bytesRead === 0) throw fileError(path, new Error(`${path} was cut`));
+            position += bytesRead;
+            yield bytesRead === buffer.byteLength ? buffer : buffer.subarray(0, bytesRead);
+          } else if (state === 'committed') return;
+          else await new Promise<void>((resolve) => waiting.push(resolve));
+        }
+      } finally {
+        await reader.close();
+      }
+    },
+  };
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  let done = 0;
+  while (done < chunk.byteLength) {
+    const { bytesWritten } = await handle.write(
+      chunk,
+      done,
+      chunk.byteLength - done,
+      position + done,
+    );
+    done += bytesWritten;
+  }
+}
+
+function ended(state: string): SlipwayError {
+  if (state === 'aborted') {
+    return new SlipwayError('CONTENT_MISSING', 'the blob was given up while it was being written', {
+      side: 'source',
+    });
+  }
+  return new SlipwayError('INTERNAL', 'the blob has been written to its end');
+}

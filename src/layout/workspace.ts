@@ -1,0 +1,131 @@
+import { lstat, mkdir, readdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SlipwayError, systemCode } from '../errors.ts';
+import {
+  type Lease,
+  type LeaseRecord,
+  readLeases,
+  removeLease,
+  takeLease,
+} from '../state/lease.ts';
+import { type LockOptions, withLock } from '../state/lock.ts';
+import { unlessMissing, writeError } from './files.ts';
+
+/**
+ * The hidden folder of a layout, `.slipway`: the lock, the leases and what is being written. It is
+ * made by the first write; reading a layout never makes it.
+ */
+export interface Workspace {
+  /** the layout's folder */
+  readonly dir: string;
+  /** modes of new files and folders */
+  readonly fileMode: number;
+  readonly dirMode: number;
+  /** where a new `index.json` is written */
+  readonly indexDraft: string;
+  /** where prune puts what it is about to remove */
+  readonly trashDir: string;
+  /** Does `work` while nobody else changes `index.json` or prunes. */
+  locked<T>(work: () => Promise<T>, options?: LockOptions): Promise<T>;
+  /** The lease of this use of the layout, taken at the first call. */
+  lease(options?: LockOptions): Promise<Lease>;
+  /** The lease, if it has been taken. */
+  readonly ownLease: Lease | undefined;
+  /** A fresh path for a blob that is being written. */
+  ingestPath(lease: Lease): string;
+  /** True if somebody has written here. */
+  isMade(): Promise<boolean>;
+  /** The live leases. The caller holds the lock. */
+  leases(): Promise<readonly LeaseRecord[]>;
+  /** Removes what dead processes left. The caller holds the lock. */
+  sweep(): Promise<void>;
+  /** Ends the lease. */
+  close(): Promise<void>;
+}
+
+export interface WorkspaceOptions {
+  /** only the owner may read what is written */
+  readonly private?: boolean | undefined;
+}
+
+/** Knows where the hidden folder of a layout is; makes nothing. */
+export function createWorkspace(dir: string, options: WorkspaceOptions): Workspace {
+  const hidden = join(dir, '.slipway');
+  const ingestDir = join(hidden, 'ingest');
+  const leasesDir = join(hidden, 'leases');
+  const trashDir = join(hidden, 'trash');
+  const lockPath = join(hidden, 'lock');
+  const dirMode = options.private ? 0o700 : 0o755;
+  let isMade: Promise<void> | undefined;
+  let leasing: Promise<Lease> | undefined;
+  let ownLease: Lease | undefined;
+  let ingests = 0;
+
+  const make = async () => {
+    isMade ??= makeFolders(hidden, [ingestDir, leasesDir, trashDir], dirMode).catch((cause) => {
+      isMade = undefined;
+      throw writeError(dir, cause);
+    });
+    await isMade;
+  };
+  const locked = async <T>(work: () => Promise<T>, lockOptions?: LockOptions): Promise<T> => {
+    await make();
+    return withLock(lockPath, work, lockOptions);
+  };
+
+  const sweep = async () => {
+    const { dead } = await readLeases(leasesDir);
+    if (dead.length === 0) return;
+    for (const name of await readdir(ingestDir)) {
+      if (dead.includes(name.slice(0, name.indexOf('-')))) await unlink(join(ingestDir, name));
+    }
+    for (const id of dead) await removeLease(leasesDir, id);
+  };
+
+  return {
+    dir,
+    dirMode,
+    fileMode: options.private ? 0o600 : 0o644,
+    indexDraft: join(hidden, 'index.json'),
+    trashDir,
+    locked,
+    get ownLease() {
+      return ownLease;
+    },
+    async lease(lockOptions) {
+      leasing ??= locked(async () => {
+        await sweep();
+        ownLease = await takeLease(leasesDir);
+        return ownLease;
+      }, lockOptions).catch((error) => {
+        leasing = undefined;
+        throw error;
+      });
+      return leasing;
+    },
+    isMade: async () => (await unlessMissing(lstat(lockPath))) !== undefined,
+    leases: async () => (await readLeases(leasesDir)).live,
+    sweep,
+    ingestPath: ({ id }) => join(ingestDir, `${id}-${++ingests}`),
+    async close() {
+      const lease = await leasing?.catch(() => undefined);
+      leasing = undefined;
+      ownLease = undefined;
+      await lease?.release();
+    },
+  };
+}
+
+async function makeFolders(hidden: string, below: readonly string[], mode: number): Promise<void> {
+  for (const folder of [hidden, ...below]) {
+    await mkdir(folder, { mode }).catch((cause) => {
+      if (systemCode(cause) !== 'EEXIST') throw cause;
+    });
+    // A layout may come from a stranger: nothing is written through a link that it brought.
+    if ((await lstat(folder)).isDirectory()) continue;
+    throw new SlipwayError('ARCHIVE_INVALID', `${folder} is not a folder`, {
+      path: folder,
+      hint: 'slipway keeps its locks there; remove what is there',
+    });
+  }
+}
