@@ -1,8 +1,8 @@
 import { SlipwayError } from '../errors.ts';
 import type { Annotations } from './annotations.ts';
 import { type Digest, digestAlgorithm, digestOf, isDigest } from './digest.ts';
-import { isJsonObject, type JsonObject, refuseLookalikeKeys } from './json.ts';
-import { type Platform, platformOfJson } from './platform.ts';
+import { isJsonObject, type JsonObject, refuseLookalikeKeys, textField } from './json.ts';
+import { PLATFORM_KEYS, type Platform, platformOfJson } from './platform.ts';
 
 /** A pointer to content (image-spec, descriptor.md). */
 export interface Descriptor {
@@ -42,7 +42,7 @@ const KEYS = [
 export function parseDescriptor(json: unknown, what: string): Descriptor {
   if (!isJsonObject(json)) throw invalid(what, 'is not an object');
   refuseLookalikeKeys(json, KEYS, what);
-  const { mediaType, digest, size, urls, data, platform, artifactType } = json;
+  const { mediaType, digest, size, urls, data, platform } = json;
   if (typeof mediaType !== 'string' || !MEDIA_TYPE.test(mediaType)) {
     throw invalid(what, 'has no valid mediaType');
   }
@@ -52,7 +52,8 @@ export function parseDescriptor(json: unknown, what: string): Descriptor {
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw invalid(what, 'has no valid size');
   }
-  const found = isJsonObject(platform) ? platformOfJson(platform) : undefined;
+  const artifactType = textField(json, 'artifactType', what);
+  const found = platformOf(platform, `${what}.platform`);
   const descriptor: Descriptor = {
     mediaType,
     digest,
@@ -60,15 +61,24 @@ export function parseDescriptor(json: unknown, what: string): Descriptor {
     ...(urls === undefined || urls === null ? {} : { urls: stringList(urls, `${what}.urls`) }),
     ...annotationsOf(json, what),
     ...(found === undefined ? {} : { platform: found }),
-    ...(typeof artifactType === 'string' && artifactType !== '' ? { artifactType } : {}),
+    ...(artifactType === undefined ? {} : { artifactType }),
   };
   if (data === undefined || data === null) return descriptor;
   if (typeof data !== 'string') throw invalid(what, 'has data that is no string');
   const bytes = Buffer.from(data, 'base64');
+  // The decoder skips what it doesn't know; other readers refuse it.
+  if (bytes.toString('base64') !== data) throw invalid(what, 'has data that is not base64');
   if (bytes.byteLength !== size || digestOf(bytes, digestAlgorithm(digest)) !== digest) {
     throw invalid(what, 'has embedded data that does not match its digest and size');
   }
   return { ...descriptor, data };
+}
+
+function platformOf(json: unknown, what: string): Platform | undefined {
+  if (json === undefined || json === null) return undefined;
+  if (!isJsonObject(json)) throw invalid(what, 'is not an object');
+  refuseLookalikeKeys(json, PLATFORM_KEYS, what);
+  return platformOfJson(json, what);
 }
 
 /** The `annotations` of an object, as a field to spread. */

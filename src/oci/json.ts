@@ -15,7 +15,7 @@ export const DOCUMENT_LIMITS = {
 export type JsonObject = { readonly [key: string]: unknown };
 
 /**
- * Parses a JSON document from outside: valid UTF-8, one object, not nested deeper than
+ * Parses a JSON document from outside: valid UTF-8, one object, no key twice, not nested deeper than
  * {@link DOCUMENT_LIMITS}, at most `maxBytes` long.
  *
  * @param what names the document in errors
@@ -44,6 +44,17 @@ export function isJsonObject(value: unknown): value is JsonObject {
 }
 
 /**
+ * A field that holds text; missing, null and empty are all undefined, as they are for Go's readers.
+ *
+ * @throws SlipwayError `CONTENT_INVALID` for anything else
+ */
+export function textField(object: JsonObject, key: string, what: string): string | undefined {
+  const value = object[key] ?? '';
+  if (typeof value !== 'string') throw invalid(what, `has a field "${key}" that is no string`);
+  return value === '' ? undefined : value;
+}
+
+/**
  * Refuses keys that differ from a known one only in case: Go's decoder would take them for it,
  * so two readers would see two documents.
  */
@@ -52,13 +63,18 @@ export function refuseLookalikeKeys(
   known: readonly string[],
   what: string,
 ): void {
-  const byLower = new Map(known.map((key) => [key.toLowerCase(), key]));
+  const byFold = new Map(known.map((key) => [foldCase(key), key]));
   for (const key of Object.keys(object)) {
-    const twin = byLower.get(key.toLowerCase());
+    const twin = byFold.get(foldCase(key));
     if (twin !== undefined && twin !== key) {
       throw invalid(what, `has a key that readers take for "${twin}" or not, by their case rules`);
     }
   }
+}
+
+/** Upper case first: Go also takes `\u017f` for an s and `\u212a` for a k. */
+function foldCase(key: string): string {
+  return key.toUpperCase().toLowerCase();
 }
 
 function parseJson(bytes: Uint8Array, what: string, maxBytes: number): unknown {
@@ -74,7 +90,7 @@ function parseJson(bytes: Uint8Array, what: string, maxBytes: number): unknown {
   } catch {
     throw invalid(what, 'is not UTF-8 text');
   }
-  checkDepth(text, what);
+  checkStructure(text, what);
   try {
     return JSON.parse(text);
   } catch {
@@ -83,24 +99,54 @@ function parseJson(bytes: Uint8Array, what: string, maxBytes: number): unknown {
   }
 }
 
-/** Counts brackets outside strings, so that no deep document reaches a recursive reader. */
-function checkDepth(text: string, what: string): void {
-  let depth = 0;
-  let inString = false;
+/**
+ * Refuses deep nesting before a recursive reader meets it, and keys that stand twice in one object:
+ * some readers take the last of them, others merge both.
+ */
+function checkStructure(text: string, what: string): void {
+  const open: (Set<string> | undefined)[] = [];
+  let isKey = false;
   for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (inString) {
-      if (code === 0x5c) index++;
-      else if (code === 0x22) inString = false;
-    } else if (code === 0x22) inString = true;
-    else if (code === 0x7b || code === 0x5b) {
-      if (++depth > DOCUMENT_LIMITS.depth) {
+    const character = text[index];
+    if (character === '"') {
+      const start = index;
+      index = endOfString(text, start);
+      const keys = open.at(-1);
+      if (isKey && keys !== undefined) {
+        const key = unquote(text.slice(start, index + 1));
+        if (keys.has(key)) throw invalid(what, 'has a key twice in one object');
+        keys.add(key);
+      }
+      isKey = false;
+    } else if (character === '{' || character === '[') {
+      open.push(character === '{' ? new Set() : undefined);
+      isKey = character === '{';
+      if (open.length > DOCUMENT_LIMITS.depth) {
         throw new SlipwayError(
           'LIMIT_EXCEEDED',
           `${what} is nested deeper than ${DOCUMENT_LIMITS.depth} levels`,
         );
       }
-    } else if (code === 0x7d || code === 0x5d) depth--;
+    } else if (character === '}' || character === ']') {
+      open.pop();
+      isKey = false;
+    } else if (character === ',') isKey = open.at(-1) !== undefined;
+  }
+}
+
+function endOfString(text: string, start: number): number {
+  let index = start + 1;
+  while (index < text.length && text[index] !== '"') index += text[index] === '\\' ? 2 : 1;
+  return index;
+}
+
+/** The value of a JSON string; a broken one as it is, for the parser to refuse. */
+function unquote(literal: string): string {
+  if (!literal.includes('\\')) return literal.slice(1, -1);
+  try {
+    return JSON.parse(literal);
+  } catch {
+    return literal;
   }
 }
 

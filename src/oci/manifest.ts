@@ -1,7 +1,13 @@
 import { SlipwayError } from '../errors.ts';
 import type { Annotations } from './annotations.ts';
 import { annotationsOf, type Descriptor, parseDescriptor } from './descriptor.ts';
-import { DOCUMENT_LIMITS, type JsonObject, parseJsonObject, refuseLookalikeKeys } from './json.ts';
+import {
+  DOCUMENT_LIMITS,
+  type JsonObject,
+  parseJsonObject,
+  refuseLookalikeKeys,
+  textField,
+} from './json.ts';
 import { isIndexType, isManifestType, MEDIA_TYPE } from './mediatype.ts';
 
 /** An image manifest (image-spec, manifest.md) or Docker's schema 2 manifest. */
@@ -72,10 +78,11 @@ export function parseManifest(bytes: Uint8Array, expected?: string): ManifestDoc
   if (isIndexType(mediaType) ? !isIndexShaped : !isManifestShaped) {
     throw invalid(`does not have the fields of its media type ${mediaType}`);
   }
+  const artifactType = textField(json, 'artifactType', what);
   const shared = {
     mediaType,
     ...(isSet(json.subject) ? { subject: parseDescriptor(json.subject, 'subject') } : {}),
-    ...(typeof json.artifactType === 'string' ? { artifactType: json.artifactType } : {}),
+    ...(artifactType === undefined ? {} : { artifactType }),
     ...annotationsOf(json, what),
     json,
   };

@@ -1,5 +1,5 @@
 import { SlipwayError } from '../errors.ts';
-import type { JsonObject } from './json.ts';
+import { type JsonObject, textField } from './json.ts';
 
 /** Where an image runs (image-spec, image-index.md "platform"). */
 export interface Platform {
@@ -9,6 +9,15 @@ export interface Platform {
   readonly 'os.version'?: string;
   readonly 'os.features'?: readonly string[];
 }
+
+/** The keys of a platform in a document. */
+export const PLATFORM_KEYS = [
+  'os',
+  'architecture',
+  'variant',
+  'os.version',
+  'os.features',
+] as const;
 
 const PART = /^[A-Za-z0-9_.-]+$/;
 
@@ -42,6 +51,9 @@ const NODE_OS: ReadonlyMap<string, string> = new Map([
 const NODE_ARCHITECTURE: ReadonlyMap<string, string> = new Map([
   ['x64', 'amd64'],
   ['ia32', '386'],
+  ['mipsel', 'mipsle'],
+  // Node runs on little-endian POWER only, but for AIX.
+  ['ppc64', process.platform === 'aix' ? 'ppc64' : 'ppc64le'],
 ]);
 
 /** The platform of this machine. Images for macOS and Windows machines run in a Linux engine. */
@@ -68,7 +80,7 @@ export function parsePlatform(text: string, host: Platform = hostPlatform()): Pl
   const os = /^([^()]+)(?:\(([^()]*)\))?$/.exec(first);
   const osName = os?.[1] ?? '';
   if (!PART.test(osName) || parts.slice(1).some((part) => !PART.test(part))) throw invalid(text);
-  const osDetails = os?.[2] === undefined ? {} : parseOsDetails(os[2]);
+  const osDetails = os?.[2] === undefined ? {} : parseOsDetails(os[2], text);
 
   if (second === undefined) {
     const osOnly = normalizeOs(osName);
@@ -87,11 +99,19 @@ export function parsePlatform(text: string, host: Platform = hostPlatform()): Pl
   });
 }
 
-function parseOsDetails(text: string): Partial<Platform> {
-  const [version = '', ...features] = text.split('+');
+/** `version+feature+feature`, where a `+` or `%` of the version itself is percent-encoded. */
+function parseOsDetails(details: string, text: string): Partial<Platform> {
+  let parts: string[];
+  try {
+    parts = details.split('+').map(decodeURIComponent);
+  } catch {
+    throw invalid(text);
+  }
+  const [version = '', ...features] = parts;
+  const named = features.filter((feature) => feature !== '');
   return {
     ...(version === '' ? {} : { 'os.version': version }),
-    ...(features.length === 0 ? {} : { 'os.features': features }),
+    ...(named.length === 0 ? {} : { 'os.features': named }),
   };
 }
 
@@ -120,6 +140,7 @@ function normalizeArchitecture(name: string, variant: string): [string, string] 
   const architecture = alias?.[0] ?? name;
   let version = alias?.[1] ?? variant;
   if (/^[0-9]/.test(version) && architecture.startsWith('arm')) version = `v${version}`;
+  if (architecture === 'arm64') version = version.replace(/^(v[0-9]+)\.0$/, '$1');
   if (architecture === 'arm64' && version === 'v8') version = '';
   if (architecture === 'arm' && version === '') version = 'v7';
   if (architecture === 'amd64' && version === 'v1') version = '';
@@ -132,14 +153,21 @@ export function formatPlatform(platform: Platform): string {
   return variant === undefined ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
 }
 
-/** True if an image for `available` is what somebody means who asks for `wanted`. */
+/**
+ * True if an image for `available` is what somebody means who asks for `wanted`. Versions and
+ * features of the operating system count where `wanted` names them: the image's version must begin
+ * with the wanted one, and it must need no feature beyond the wanted ones.
+ */
 export function matchesPlatform(wanted: Platform, available: Platform): boolean {
   const a = normalizePlatform(wanted);
   const b = normalizePlatform(available);
   if (a.os !== b.os || a.architecture !== b.architecture) return false;
   if ((a.variant ?? '') !== (b.variant ?? '')) return false;
-  if (a['os.version'] === undefined) return true;
-  return b['os.version'] === undefined || b['os.version'].startsWith(a['os.version']);
+  const features = a['os.features'];
+  if (features && b['os.features']?.some((feature) => !features.includes(feature))) return false;
+  const version = a['os.version'];
+  if (version === undefined || b['os.version'] === undefined) return true;
+  return b['os.version'] === version || b['os.version'].startsWith(`${version}.`);
 }
 
 /** BuildKit marks index entries that are attestations, not images, as `unknown/unknown`. */
@@ -147,21 +175,31 @@ export function isUnknownPlatform(platform: Platform): boolean {
   return platform.os === 'unknown' && platform.architecture === 'unknown';
 }
 
-/** The platform that an image config or a descriptor's JSON states, if it states one. */
-export function platformOfJson(json: JsonObject): Platform | undefined {
-  const { os, architecture, variant } = json;
-  if (typeof os !== 'string' || typeof architecture !== 'string') return undefined;
-  if (os === '' || architecture === '') return undefined;
-  const version = json['os.version'];
-  const features = json['os.features'];
+/**
+ * The platform that an image config or a descriptor's JSON states, if it states one.
+ *
+ * @param what names the place in errors
+ * @throws SlipwayError `CONTENT_INVALID` for values of a wrong kind
+ */
+export function platformOfJson(json: JsonObject, what: string): Platform | undefined {
+  const os = textField(json, 'os', what);
+  const architecture = textField(json, 'architecture', what);
+  const variant = textField(json, 'variant', what);
+  const version = textField(json, 'os.version', what);
+  const features = json['os.features'] ?? [];
+  if (!Array.isArray(features) || !features.every((feature) => typeof feature === 'string')) {
+    throw new SlipwayError(
+      'CONTENT_INVALID',
+      `${what} has os.features that are no list of strings`,
+    );
+  }
+  if (os === undefined || architecture === undefined) return undefined;
   return {
     os,
     architecture,
-    ...(typeof variant === 'string' && variant !== '' ? { variant } : {}),
-    ...(typeof version === 'string' && version !== '' ? { 'os.version': version } : {}),
-    ...(Array.isArray(features) && features.every((f) => typeof f === 'string') && features.length
-      ? { 'os.features': features as string[] }
-      : {}),
+    ...(variant === undefined ? {} : { variant }),
+    ...(version === undefined ? {} : { 'os.version': version }),
+    ...(features.length === 0 ? {} : { 'os.features': features }),
   };
 }
 

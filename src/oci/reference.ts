@@ -39,11 +39,17 @@ export function isRepositoryPath(text: string): boolean {
   return text.length <= MAX_PATH && text.split('/').every((part) => PATH_PART.test(part));
 }
 
-/** True if `text` can be a registry's `host[:port]`. */
+/**
+ * True if `text` can be a registry's `host[:port]`.
+ *
+ * Names that a URL would turn into something else (`127.1`, `0x7f.0.0.1`) are no hosts: what is
+ * shown and what credentials are looked up by must be what is connected to.
+ */
 export function isHost(text: string): boolean {
   if (!HOST.test(text)) return false;
-  const port = /:([0-9]+)$/.exec(text.startsWith('[') ? text.slice(text.indexOf(']') + 1) : text);
-  return port === null || Number(port[1]) <= 65_535;
+  const url = URL.parse(`http://${text}`);
+  if (url === null) return false;
+  return text.startsWith('[') || url.hostname === text.replace(/:[0-9]+$/, '').toLowerCase();
 }
 
 /**
@@ -104,12 +110,9 @@ export function parseRepository(text: string): RepositoryName {
 }
 
 function splitName(name: string, whole: string): RepositoryName {
-  const slash = name.indexOf('/');
-  const first = name.slice(0, Math.max(slash, 0));
-  const isHosted =
-    slash >= 0 && (/[.:]/.test(first) || first === 'localhost' || /[A-Z]/.test(first));
-  let host = isHosted ? first : DOCKER_HUB;
-  let path = isHosted ? name.slice(slash + 1) : name;
+  const hosted = hostOf(name);
+  let host = hosted ?? DOCKER_HUB;
+  let path = hosted === undefined ? name : name.slice(hosted.length + 1);
   if (!isHost(host)) throw invalid(whole, `${JSON.stringify(host)} is not a host`);
   if (host === 'index.docker.io') host = DOCKER_HUB;
   if (host === DOCKER_HUB && path !== '' && !path.includes('/')) path = `library/${path}`;
@@ -126,6 +129,14 @@ function splitName(name: string, whole: string): RepositoryName {
   return { host, path };
 }
 
+/** The first part of a name, if it looks like a host. */
+function hostOf(name: string): string | undefined {
+  const slash = name.indexOf('/');
+  if (slash < 0) return undefined;
+  const first = name.slice(0, slash);
+  return /[.:A-Z]/.test(first) || first === 'localhost' ? first : undefined;
+}
+
 /** `HOST/PATH[:TAG][@DIGEST]`: what Slipway prints and stores. */
 export function formatReference(reference: Reference): string {
   const tag = reference.tag === undefined ? '' : `:${reference.tag}`;
@@ -138,12 +149,16 @@ export function formatRepository({ host, path }: RepositoryName): string {
   return `${host}/${path}`;
 }
 
-/** The repository as docker shows it: Docker Hub's host and `library/` left out. */
+/**
+ * The repository as docker shows it: Docker Hub's host and `library/` left out, where what is left
+ * still names the same repository.
+ */
 export function familiarRepository({ host, path }: RepositoryName): string {
   if (host !== DOCKER_HUB) return `${host}/${path}`;
   const short = path.startsWith('library/') ? path.slice('library/'.length) : path;
-  // `library/foo/bar` stays whole: `foo/bar` would be another repository.
-  return short.includes('/') && short !== path ? path : short;
+  // Shortened, `library/foo/bar` would be another repository.
+  const familiar = short.includes('/') ? path : short;
+  return hostOf(familiar) === undefined ? familiar : `${host}/${path}`;
 }
 
 /** A reference as docker shows it. */
