@@ -1,0 +1,107 @@
+import { readDocument } from '../content/verify.ts';
+import { isSlipwayError } from '../errors.ts';
+import type { Layout } from '../layout/layout.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { DOCUMENT_LIMITS } from '../oci/json.ts';
+import { childrenOf, type ManifestDocument, parseManifest } from '../oci/manifest.ts';
+import { isManifestType } from '../oci/mediatype.ts';
+
+/** A manifest as it is served: the bytes that were pushed, and what they say that they are. */
+export interface StoredManifest {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/** What a manifest names, as far as listings need it. */
+export interface ManifestLinks {
+  readonly subject: Digest | undefined;
+  /** manifests below an index */
+  readonly manifests: readonly Digest[];
+}
+
+/** Reads manifests of layouts; content that was read once is remembered by its digest. */
+export interface ManifestStore {
+  /** A manifest that is in `layout`, or undefined. Bytes that are no manifest count as none. */
+  read(layout: Layout, digest: Digest): Promise<StoredManifest | undefined>;
+  links(layout: Layout, digest: Digest): Promise<ManifestLinks | undefined>;
+}
+
+const MAX_CACHED_BYTES = 16 * 1024 * 1024;
+const MAX_LINKS = 10_000;
+
+/**
+ * Digests decide what is remembered, and a repository is always asked first whether it holds them:
+ * what one repository has is never shown by another.
+ */
+export function createManifestStore(): ManifestStore {
+  const cache = new Map<Digest, StoredManifest>();
+  const links = new Map<Digest, ManifestLinks>();
+  let cachedBytes = 0;
+
+  const remember = (manifest: StoredManifest) => {
+    const { digest, size } = manifest.descriptor;
+    if (cache.has(digest)) return;
+    cache.set(digest, manifest);
+    cachedBytes += size;
+    for (const [oldest, { descriptor }] of cache) {
+      if (cachedBytes <= MAX_CACHED_BYTES) break;
+      cache.delete(oldest);
+      cachedBytes -= descriptor.size;
+    }
+  };
+
+  const read = async (layout: Layout, digest: Digest): Promise<StoredManifest | undefined> => {
+    const size = await layout.blobSize(digest);
+    if (size === undefined || size > DOCUMENT_LIMITS.manifestBytes) return undefined;
+    const cached = cache.get(digest);
+    if (cached?.descriptor.size === size) return cached;
+    const bytes = await readStored(layout, { mediaType: '', digest, size });
+    const mediaType = mediaTypeOf(bytes);
+    if (mediaType === undefined) return undefined;
+    const manifest = { descriptor: { mediaType, digest, size }, bytes };
+    remember(manifest);
+    return manifest;
+  };
+
+  return {
+    read,
+    async links(layout, digest) {
+      if ((await layout.blobSize(digest)) === undefined) return undefined;
+      const known = links.get(digest);
+      if (known !== undefined) return known;
+      const manifest = await read(layout, digest);
+      if (manifest === undefined) return undefined;
+      const document = parseManifest(manifest.bytes);
+      const found = { subject: document.subject?.digest, manifests: manifestsBelow(document) };
+      if (links.size >= MAX_LINKS) links.clear();
+      links.set(digest, found);
+      return found;
+    },
+  };
+}
+
+/** What is damaged here is no fault of the client that asks for it. */
+async function readStored(layout: Layout, descriptor: Descriptor): Promise<Buffer> {
+  try {
+    return await readDocument(layout, descriptor);
+  } catch (error) {
+    if (!isSlipwayError(error, 'DIGEST_MISMATCH', 'SIZE_MISMATCH')) throw error;
+    throw new Error(`the manifest in ${layout.dir} is damaged`, { cause: error });
+  }
+}
+
+function mediaTypeOf(bytes: Uint8Array): string | undefined {
+  try {
+    return parseManifest(bytes).mediaType;
+  } catch (error) {
+    if (isSlipwayError(error, 'CONTENT_INVALID', 'LIMIT_EXCEEDED')) return undefined;
+    throw error;
+  }
+}
+
+function manifestsBelow(document: ManifestDocument): readonly Digest[] {
+  return childrenOf(document)
+    .filter(({ mediaType }) => isManifestType(mediaType))
+    .map(({ digest }) => digest);
+}

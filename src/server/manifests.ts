@@ -1,0 +1,180 @@
+import { fromMemory } from '../bytes/stream.ts';
+import { isSlipwayError } from '../errors.ts';
+import type { Layout } from '../layout/layout.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { type Digest, digestAlgorithm, digestOf } from '../oci/digest.ts';
+import { DOCUMENT_LIMITS } from '../oci/json.ts';
+import { childrenOf, type ManifestDocument, parseManifest } from '../oci/manifest.ts';
+import { isNonDistributable } from '../oci/mediatype.ts';
+import { isTag } from '../oci/reference.ts';
+import { checkConditions } from './conditions.ts';
+import type { RegistryContext } from './context.ts';
+import { Refusal } from './errors.ts';
+import { type Exchange, header, readRequestBody, respond } from './exchange.ts';
+import { digestOfTag } from './tags.ts';
+import { checkDigest, type Target, unknownRepository } from './target.ts';
+
+/** How many tags one PUT may set, and how many missing digests an error names. */
+const MAX_TAGS = 100;
+const MAX_NAMED = 100;
+
+/** GET and HEAD `/manifests/<reference>` (distribution-spec, "Pulling manifests"). */
+export async function getManifest(
+  exchange: Exchange,
+  { repository, reference }: Target,
+  { repositories, manifests }: RegistryContext,
+): Promise<void> {
+  const asked = reference.includes(':') ? checkDigest(reference) : undefined;
+  const found = await repositories.read(repository, async (layout) => {
+    const digest = asked ?? (await digestOfTag(layout, reference));
+    return { manifest: digest && (await manifests.read(layout, digest)) };
+  });
+  if (found === undefined) throw unknownRepository();
+  if (found.manifest === undefined) throw unknownManifest();
+  const { descriptor, bytes } = found.manifest;
+  const headers = {
+    'content-type': descriptor.mediaType,
+    'docker-content-digest': descriptor.digest,
+    etag: `"${descriptor.digest}"`,
+  };
+  const isKnown = header(exchange, 'if-none-match') === headers.etag;
+  await respond(exchange, isKnown ? 304 : 200, headers, isKnown ? '' : bytes);
+}
+
+/**
+ * PUT `/manifests/<reference>` (distribution-spec, "Pushing manifests"): by tag, or by digest with
+ * any number of `tag` parameters. Everything that the manifest names has to be there, except its
+ * subject and layers that may not be distributed.
+ */
+export async function putManifest(
+  exchange: Exchange,
+  { repository, reference }: Target,
+  { repositories, quota }: RegistryContext,
+): Promise<void> {
+  const wanted = reference.includes(':') ? checkDigest(reference) : undefined;
+  const tags = wanted === undefined ? [reference] : exchange.query.getAll('tag');
+  checkTags(tags);
+  const bytes = await readRequestBody(exchange, DOCUMENT_LIMITS.manifestBytes);
+  const digest = digestOf(bytes, wanted === undefined ? 'sha256' : digestAlgorithm(wanted));
+  if (wanted !== undefined && digest !== wanted) {
+    throw new Refusal('DIGEST_INVALID', `the manifest has the digest ${digest}`);
+  }
+  const document = parseManifest(bytes, contentType(exchange));
+  checkDeclaresItself(document, bytes);
+  const descriptor = { mediaType: document.mediaType, digest, size: bytes.byteLength };
+  await repositories.replace(repository, async (layout) => {
+    await checkConditions(exchange, layout, wanted, tags);
+    await checkContent(layout, document);
+    await quota.take(bytes.byteLength);
+    await store(layout, descriptor, bytes, tags);
+  });
+  await respond(exchange, 201, {
+    location: `/v2/${repository}/manifests/${digest}`,
+    'docker-content-digest': digest,
+    etag: `"${digest}"`,
+    ...(document.subject === undefined ? {} : { 'oci-subject': document.subject.digest }),
+    ...(wanted === undefined || tags.length === 0 ? {} : { 'oci-tag': tags }),
+  });
+}
+
+/**
+ * DELETE `/manifests/<reference>`: a tag goes alone, its siblings and the manifest stay; a digest
+ * takes the manifest and all its tags. What an index holds stays.
+ */
+export async function deleteManifest(
+  exchange: Exchange,
+  { repository, reference }: Target,
+  { repositories, manifests }: RegistryContext,
+): Promise<void> {
+  const digest = reference.includes(':') ? checkDigest(reference) : undefined;
+  const isRemoved = await repositories.change(repository, async (layout) => {
+    if (digest === undefined) {
+      return isTag(reference) && (await layout.untag(reference, { keep: true })) !== undefined;
+    }
+    const links = await manifests.links(layout, digest);
+    if (links === undefined) return false;
+    for (const below of links.manifests) {
+      const child = await manifests.read(layout, below);
+      if (child !== undefined) await keepIfWhole(layout, child.descriptor);
+    }
+    return await layout.removeManifest(digest);
+  });
+  if (isRemoved === undefined) throw unknownRepository();
+  if (!isRemoved) throw unknownManifest();
+  await respond(exchange, 202, {});
+}
+
+/** A manifest whose content was deleted is no loss. */
+async function keepIfWhole(layout: Layout, descriptor: Descriptor): Promise<void> {
+  try {
+    await layout.keep(descriptor);
+  } catch (error) {
+    if (!isSlipwayError(error, 'CONTENT_MISSING')) throw error;
+  }
+}
+
+async function store(
+  layout: Layout,
+  descriptor: Descriptor,
+  bytes: Uint8Array,
+  tags: readonly string[],
+): Promise<void> {
+  const open = (offset: number) => fromMemory(bytes, offset);
+  if (tags.length === 0) {
+    await layout.push(descriptor, open);
+    await layout.keep(descriptor);
+  }
+  for (const tag of tags) await layout.tag(descriptor, tag, open);
+}
+
+function checkTags(tags: readonly string[]): void {
+  if (tags.length > MAX_TAGS) {
+    throw new Refusal('MANIFEST_INVALID', `at most ${MAX_TAGS} tags are set at once`, {
+      status: 414,
+    });
+  }
+  if (!tags.every(isTag)) {
+    throw new Refusal(
+      'MANIFEST_INVALID',
+      'not a tag: letters, digits, dots, dashes and underscores, at most 128',
+    );
+  }
+}
+
+/** The media type without its parameters, or undefined. */
+function contentType(exchange: Exchange): string | undefined {
+  const type = header(exchange, 'content-type')?.split(';')[0]?.trim();
+  return type === undefined || type === '' ? undefined : type;
+}
+
+/**
+ * What is served by digest says itself what it is, so that no two readers can disagree. Docker's
+ * formats always do.
+ */
+function checkDeclaresItself(document: ManifestDocument, bytes: Uint8Array): void {
+  if (parseManifest(bytes).mediaType === document.mediaType) return;
+  throw new Refusal('MANIFEST_INVALID', 'the manifest has no mediaType field that says what it is');
+}
+
+async function checkContent(layout: Layout, document: ManifestDocument): Promise<void> {
+  const missing: Digest[] = [];
+  const wanted = new Map(childrenOf(document).map((child) => [child.digest, child]));
+  for (const { digest, size, mediaType } of wanted.values()) {
+    const found = await layout.blobSize(digest);
+    if (found !== undefined && found !== size) {
+      throw new Refusal(
+        'MANIFEST_INVALID',
+        `${digest} has ${found} bytes, the manifest says ${size}`,
+      );
+    }
+    if (found === undefined && !isNonDistributable(mediaType)) missing.push(digest);
+  }
+  if (missing.length === 0) return;
+  throw new Refusal('MANIFEST_BLOB_UNKNOWN', `the repository lacks content of this manifest`, {
+    detail: { digests: missing.slice(0, MAX_NAMED), missing: missing.length },
+  });
+}
+
+function unknownManifest(): Refusal {
+  return new Refusal('MANIFEST_UNKNOWN', 'this repository has no such manifest');
+}

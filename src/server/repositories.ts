@@ -1,0 +1,159 @@
+import { join } from 'node:path';
+import { isSlipwayError } from '../errors.ts';
+import { type Layout, openLayout } from '../layout/layout.ts';
+
+/** The layouts of a registry, one for each repository, opened when they are first asked for. */
+export interface Repositories {
+  /** Does `work` on a repository; undefined if it isn't there. */
+  read<T>(name: string, work: (layout: Layout) => Promise<T>): Promise<T | undefined>;
+  /** Does `work` on a repository, which is made if it is missing. */
+  write<T>(name: string, work: (layout: Layout) => Promise<T>): Promise<T>;
+  /**
+   * Like `read` and `write`, while nobody else of this process changes what its names stand for.
+   */
+  change<T>(name: string, work: (layout: Layout) => Promise<T>): Promise<T | undefined>;
+  replace<T>(name: string, work: (layout: Layout) => Promise<T>): Promise<T>;
+  /** Keeps a repository open until `release`, and makes it if it is missing. */
+  hold(name: string): Promise<HeldLayout>;
+  /** Closes what is open. */
+  close(): Promise<void>;
+}
+
+export interface HeldLayout {
+  readonly layout: Layout;
+  readonly release: () => void;
+}
+
+interface Opened {
+  readonly layout: Promise<Layout>;
+  users: number;
+}
+
+export interface RepositoriesOptions {
+  /** only the owner may read what is written */
+  readonly private: boolean;
+  /** nothing is written, not even a lock */
+  readonly readOnly: boolean;
+  /** how many stay open that nobody uses */
+  readonly maxOpen?: number;
+}
+
+/**
+ * @param dir the folder above all repositories
+ */
+export function createRepositories(dir: string, options: RepositoriesOptions): Repositories {
+  const { maxOpen = 256 } = options;
+  const opened = new Map<string, Opened>();
+  const lanes = new Map<string, Promise<unknown>>();
+
+  const open = (name: string, create: boolean): Promise<Layout> =>
+    // The name was parsed: lower-case letters, digits and single separators in every part.
+    openLayout(join(dir, ...name.split('/')), {
+      create,
+      private: options.private,
+      lease: !options.readOnly,
+    });
+
+  const take = async (name: string, create: boolean): Promise<HeldLayout> => {
+    let slot = opened.get(name);
+    if (slot === undefined) {
+      slot = { layout: open(name, create), users: 0 };
+      slot.layout.catch(() => {});
+    } else opened.delete(name);
+    // Last in the map is used last.
+    opened.set(name, slot);
+    const mine = slot;
+    mine.users += 1;
+    const release = once(() => {
+      mine.users -= 1;
+    });
+    try {
+      const layout = await mine.layout;
+      shrink();
+      return { layout, release };
+    } catch (error) {
+      release();
+      if (opened.get(name) === mine) opened.delete(name);
+      throw error;
+    }
+  };
+
+  const shrink = () => {
+    if (opened.size <= maxOpen) return;
+    for (const [name, { layout, users }] of opened) {
+      if (opened.size <= maxOpen) return;
+      if (users > 0) continue;
+      opened.delete(name);
+      layout.then((unused) => unused.close()).catch(() => {});
+    }
+  };
+
+  const read = async <T>(
+    name: string,
+    work: (layout: Layout) => Promise<T>,
+  ): Promise<T | undefined> => {
+    const held = await take(name, false).catch((error: unknown) => {
+      // A folder that is only the parent of repositories, or a part of no path.
+      if (isSlipwayError(error, 'FILE_NOT_FOUND', 'ARCHIVE_INVALID')) return undefined;
+      throw error;
+    });
+    if (held === undefined) return undefined;
+    try {
+      return await work(held.layout);
+    } finally {
+      held.release();
+    }
+  };
+
+  const write = async <T>(name: string, work: (layout: Layout) => Promise<T>): Promise<T> => {
+    const { layout, release } = await hold(name);
+    try {
+      return await work(layout);
+    } finally {
+      release();
+    }
+  };
+
+  const hold = async (name: string): Promise<HeldLayout> => {
+    try {
+      return await take(name, false);
+    } catch (error) {
+      if (!isSlipwayError(error, 'FILE_NOT_FOUND', 'ARCHIVE_INVALID')) throw error;
+      return await take(name, true);
+    }
+  };
+
+  /** One after the other, for each repository. */
+  const inLane = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const working = (lanes.get(name) ?? Promise.resolve()).then(work);
+    const settled = working.catch(() => {});
+    lanes.set(name, settled);
+    try {
+      return await working;
+    } finally {
+      if (lanes.get(name) === settled) lanes.delete(name);
+    }
+  };
+
+  return {
+    read,
+    write,
+    hold,
+    change: (name, work) => inLane(name, () => read(name, work)),
+    replace: (name, work) => inLane(name, () => write(name, work)),
+    async close() {
+      const all = [...opened.values()];
+      opened.clear();
+      await Promise.allSettled(all.map(async ({ layout }) => (await layout).close()));
+    },
+  };
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    work();
+  };
+}

@@ -1,0 +1,262 @@
+import type { Bytes } from '../bytes/stream.ts';
+import type { Ingest } from '../content/ingest.ts';
+import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  isDigestAlgorithm,
+} from '../oci/digest.ts';
+import type { RegistryContext } from './context.ts';
+import { Refusal } from './errors.ts';
+import { announcedBytes, type Exchange, header, requestBody, respond } from './exchange.ts';
+import { chunkRange, heldRange } from './range.ts';
+import type { Session } from './sessions.ts';
+import { checkDigest, isServedName, type Target } from './target.ts';
+
+/**
+ * POST `/blobs/uploads/`: begins an upload (distribution-spec, "Pushing blobs"), takes a whole blob
+ * with `digest`, or a blob of another repository with `mount` and `from`. A mount that can't be
+ * done, or has no `from`, becomes an upload: no repository is searched for what wasn't named.
+ */
+export async function startUpload(
+  exchange: Exchange,
+  { repository }: Target,
+  context: RegistryContext,
+): Promise<void> {
+  const { query } = exchange;
+  const mount = query.get('mount');
+  if (mount !== null) {
+    const digest = checkDigest(mount);
+    if (await mountBlob(context, repository, query.get('from'), digest)) {
+      await respondCreated(exchange, repository, digest);
+      return;
+    }
+  }
+  const digestText = query.get('digest');
+  const digest = digestText === null ? undefined : checkDigest(digestText);
+  const algorithm = digest === undefined ? wantedAlgorithm(query) : digestAlgorithm(digest);
+  const session = await context.sessions.open(repository, algorithm);
+  if (digest === undefined) {
+    await respondHeld(exchange, session, 202, 0);
+    return;
+  }
+  const { id } = session;
+  await context.sessions.use(id, repository, exchange.request, async () => {
+    try {
+      await append(exchange, session, context);
+      await commit(session, digest, context);
+    } catch (error) {
+      await context.sessions.drop(session);
+      throw error;
+    }
+  });
+  await respondCreated(exchange, repository, digest);
+}
+
+/** GET `/blobs/uploads/<id>`: says how much has arrived. */
+export async function getUpload(
+  exchange: Exchange,
+  { repository, reference }: Target,
+  { sessions }: RegistryContext,
+): Promise<void> {
+  const sizeBytes = await sessions.heldBytes(reference, repository);
+  await respondHeld(exchange, { id: reference, repository }, 204, sizeBytes);
+}
+
+/**
+ * PATCH `/blobs/uploads/<id>`: appends a chunk (with `Content-Range`) or a stream. What arrived
+ * before the connection was cut is kept.
+ */
+export async function appendUpload(
+  exchange: Exchange,
+  { repository, reference }: Target,
+  context: RegistryContext,
+): Promise<void> {
+  await context.sessions.use(reference, repository, exchange.request, async (session) => {
+    await append(exchange, session, context);
+    await respondHeld(exchange, session, 202, session.ingest?.size ?? 0);
+  });
+}
+
+/** PUT `/blobs/uploads/<id>?digest=`: the last bytes, if any, and the end of the upload. */
+export async function commitUpload(
+  exchange: Exchange,
+  { repository, reference }: Target,
+  context: RegistryContext,
+): Promise<void> {
+  const digest = checkDigest(exchange.query.get('digest') ?? '');
+  await context.sessions.use(reference, repository, exchange.request, async (session) => {
+    await append(exchange, session, context);
+    await commit(session, digest, context);
+    await respondCreated(exchange, repository, digest);
+  });
+}
+
+/** DELETE `/blobs/uploads/<id>`: gives an upload up. */
+export async function cancelUpload(
+  exchange: Exchange,
+  { repository, reference }: Target,
+  { sessions }: RegistryContext,
+): Promise<void> {
+  await sessions.use(reference, repository, exchange.request, (session) => sessions.drop(session));
+  await respond(exchange, 204, {});
+}
+
+async function mountBlob(
+  { repositories }: RegistryContext,
+  repository: string,
+  from: string | null,
+  digest: Digest,
+): Promise<boolean> {
+  const isHere = await repositories.read(repository, (layout) => layout.blobSize(digest));
+  if (isHere !== undefined) return true;
+  if (from === null || from === repository || !isServedName(from)) return false;
+  const linked = await repositories.read(from, async (source) => {
+    if ((await source.blobSize(digest)) === undefined) return false;
+    return await repositories.write(repository, (layout) =>
+      layout.link(source, digest, { trusted: true }),
+    );
+  });
+  return linked ?? false;
+}
+
+/** Writes the body of a request behind what the session holds. */
+async function append(
+  exchange: Exchange,
+  session: Session,
+  context: RegistryContext,
+): Promise<void> {
+  const heldBytes = session.ingest?.size ?? 0;
+  const wantedBytes = checkChunk(exchange, session, heldBytes);
+  let arrivedBytes = 0;
+  for await (const block of requestBody(exchange)) {
+    arrivedBytes += block.byteLength;
+    if (wantedBytes !== undefined && arrivedBytes > wantedBytes) {
+      await context.sessions.drop(session);
+      throw new Refusal('SIZE_INVALID', 'the body is longer than its Content-Range');
+    }
+    try {
+      await context.quota.take(block.byteLength);
+      session.ingest ??= await beginIngest(session, context);
+      await session.ingest.write(block);
+    } catch (error) {
+      // The hash ran ahead of what is on disk: there is nothing to go on from.
+      await context.sessions.drop(session);
+      throw error;
+    }
+  }
+  if (wantedBytes !== undefined && arrivedBytes < wantedBytes) {
+    throw new Refusal('SIZE_INVALID', 'the body is shorter than its Content-Range');
+  }
+}
+
+/** The length of the chunk that `Content-Range` announces, or undefined if there is none. */
+function checkChunk(exchange: Exchange, session: Session, heldBytes: number): number | undefined {
+  const text = header(exchange, 'content-range');
+  if (text === undefined) return undefined;
+  const range = chunkRange(text);
+  if (range === undefined) {
+    throw new Refusal('BLOB_UPLOAD_INVALID', 'Content-Range is not FIRST-LAST');
+  }
+  if (range.first !== heldBytes) {
+    throw new Refusal('BLOB_UPLOAD_INVALID', `the next byte of this upload is ${heldBytes}`, {
+      status: 416,
+      headers: uploadHeaders(session, heldBytes),
+    });
+  }
+  const wantedBytes = range.last - range.first + 1;
+  const announced = announcedBytes(exchange.request);
+  if (!Number.isNaN(announced) && announced !== wantedBytes) {
+    throw new Refusal('SIZE_INVALID', 'Content-Range and Content-Length do not fit together');
+  }
+  return wantedBytes;
+}
+
+async function beginIngest(session: Session, { repositories }: RegistryContext): Promise<Ingest> {
+  const { layout, release } = await repositories.hold(session.repository);
+  try {
+    const ingest = await layout.ingest({ algorithm: session.algorithm });
+    session.release = release;
+    return ingest;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Makes the blob visible; whatever goes wrong, the session is over. */
+async function commit(session: Session, digest: Digest, context: RegistryContext): Promise<void> {
+  try {
+    session.ingest ??= await beginIngest(session, context);
+    if (digestAlgorithm(digest) === session.algorithm) await session.ingest.commit({ digest });
+    else await commitAnew(session, session.ingest, digest, context);
+  } finally {
+    await context.sessions.drop(session);
+  }
+}
+
+/** The client named its algorithm only at the end: the bytes are hashed once more. */
+async function commitAnew(
+  session: Session,
+  written: Ingest,
+  digest: Digest,
+  { repositories, quota }: RegistryContext,
+): Promise<void> {
+  await quota.take(written.size);
+  await repositories.write(session.repository, async (layout) => {
+    const ingest = await layout.ingest({ algorithm: digestAlgorithm(digest) });
+    try {
+      for await (const chunk of upTo(written.open(0), written.size)) await ingest.write(chunk);
+      await ingest.commit({ digest });
+    } finally {
+      await ingest.abort();
+    }
+  });
+}
+
+/** An ingest that isn't committed is followed for ever; what is there already is enough here. */
+async function* upTo(bytes: Bytes, sizeBytes: number): Bytes {
+  let position = 0;
+  if (sizeBytes === 0) return;
+  for await (const chunk of bytes) {
+    yield chunk;
+    position += chunk.byteLength;
+    if (position >= sizeBytes) return;
+  }
+}
+
+function wantedAlgorithm(query: URLSearchParams): DigestAlgorithm {
+  const name = query.get('digest-algorithm') ?? 'sha256';
+  if (isDigestAlgorithm(name)) return name;
+  throw new Refusal('DIGEST_INVALID', 'digest-algorithm is neither sha256 nor sha512');
+}
+
+type SessionName = Pick<Session, 'id' | 'repository'>;
+
+function uploadHeaders({ id, repository }: SessionName, sizeBytes: number): Record<string, string> {
+  return {
+    location: `/v2/${repository}/blobs/uploads/${id}`,
+    range: heldRange(sizeBytes),
+    'docker-upload-uuid': id,
+  };
+}
+
+async function respondHeld(
+  exchange: Exchange,
+  session: SessionName,
+  status: number,
+  sizeBytes: number,
+): Promise<void> {
+  await respond(exchange, status, uploadHeaders(session, sizeBytes));
+}
+
+async function respondCreated(
+  exchange: Exchange,
+  repository: string,
+  digest: Digest,
+): Promise<void> {
+  await respond(exchange, 201, {
+    location: `/v2/${repository}/blobs/${digest}`,
+    'docker-content-digest': digest,
+  });
+}
