@@ -8,6 +8,8 @@ export interface TarEntryOut {
   /** data that will follow; a folder has none */
   readonly sizeBytes: number;
   readonly type?: 'file' | 'directory';
+  /** permission bits; 0644 for a file and 0755 for a folder if left out */
+  readonly mode?: number;
 }
 
 /** Two blocks of zeros: the end of an archive. */
@@ -21,16 +23,17 @@ const LARGE_BYTES = 8 ** 11;
  * The header of an entry: ustar, with a pax record in front for a name of more than 100 bytes, and
  * a base-256 size from 8 GiB on. A size is told once, so no two readers can find different ones.
  */
-export function tarHeader({ name, sizeBytes, type = 'file' }: TarEntryOut): Uint8Array {
+export function tarHeader({ name, sizeBytes, type = 'file', mode }: TarEntryOut): Uint8Array {
   const isLong = Buffer.byteLength(name) > NAME_BYTES;
   const own = header(
     isLong ? name.slice(0, NAME_BYTES) : name,
     sizeBytes,
     type === 'file' ? '0' : '5',
+    mode ?? (type === 'file' ? 0o644 : 0o755),
   );
   if (!isLong) return own;
   const record = paxRecord('path', name);
-  const start = header('PaxHeader', record.byteLength, 'x');
+  const start = header('PaxHeader', record.byteLength, 'x', 0o644);
   return Buffer.concat([start, record, tarPadding(record.byteLength), own]);
 }
 
@@ -39,10 +42,10 @@ export function tarPadding(sizeBytes: number): Uint8Array {
   return new Uint8Array(padded(sizeBytes) - sizeBytes);
 }
 
-function header(name: string, sizeBytes: number, typeflag: string): Buffer {
+function header(name: string, sizeBytes: number, typeflag: string, mode: number): Buffer {
   const block = Buffer.alloc(TAR_BLOCK_BYTES);
   block.write(name, 0, NAME_BYTES);
-  octal(block, 100, 8, typeflag === '5' ? 0o755 : 0o644);
+  octal(block, 100, 8, mode);
   octal(block, 108, 8, 0);
   octal(block, 116, 8, 0);
   if (sizeBytes < LARGE_BYTES) octal(block, 124, 12, sizeBytes);

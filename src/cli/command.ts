@@ -1,0 +1,28 @@
+import { Command } from 'commander';
+import { type Context, type RegistryFlags, withContext } from './context.ts';
+import type { Output } from './output.ts';
+
+/** What every command module is given. */
+export interface Cli {
+  readonly output: Output;
+  /** aborted by the first SIGINT or SIGTERM */
+  readonly signal: AbortSignal;
+}
+
+/** Makes the commander command of a module. */
+export type CommandModule = { readonly command: (cli: Cli) => Command };
+
+/** A command that shows its own help and leaves exiting to us. */
+export function newCommand(name: string, summary: string): Command {
+  return new Command(name).description(summary).exitOverride().showHelpAfterError(false);
+}
+
+/** Runs the work of a command with everything that it may need. */
+export async function run(
+  { output, signal }: Cli,
+  flags: RegistryFlags,
+  ownHosts: readonly string[],
+  work: (context: Context) => Promise<void>,
+): Promise<void> {
+  await withContext(output, signal, flags, ownHosts, work);
+}

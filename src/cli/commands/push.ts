@@ -1,0 +1,181 @@
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { SlipwayError } from '../../errors.ts';
+import {
+  familiarReference,
+  formatReference,
+  formatRepository,
+  isTag,
+  parseReference,
+  parseRepository,
+  type Reference,
+} from '../../oci/reference.ts';
+import type { PublishedImage } from '../../publish/publication.ts';
+import { publish } from '../../publish/publish.ts';
+import { type Cli, newCommand, run } from '../command.ts';
+import type { Context, RegistryFlags } from '../context.ts';
+import { addImageFlags, addRegistryFlags, type ImageFlags } from '../flags.ts';
+import { parseLocation, parsePushReference } from '../location.ts';
+import { derive, openImage } from '../open.ts';
+import { type ResultFlags, tellResults } from '../publish-results.ts';
+import { verifyDestinations } from '../verify-destinations.ts';
+
+interface PushFlags extends RegistryFlags, ImageFlags, ResultFlags {
+  readonly from?: string;
+  readonly tag?: readonly string[];
+  readonly allTags?: boolean;
+  readonly allowNondistributableArtifacts?: boolean;
+  readonly verify?: boolean;
+}
+
+/** `slipway push [--from LOCATION] REF…` */
+export function command(cli: Cli): Command {
+  const push = newCommand('push', 'publish images to registries')
+    .usage('[options] REF [REF...]')
+    .argument('<REF...>', 'HOST/PATH[:TAG]; without --from also the name of the local image')
+    .option('--from <LOCATION>', 'the image to publish under each REF')
+    .addOption(
+      new Option('--tag <T>', 'a further tag beside that of each REF; repeatable').argParser(tags),
+    )
+    .option('-a, --all-tags', 'every local tag of each NAME');
+  addImageFlags(push)
+    .option('--allow-nondistributable-artifacts', 'send foreign layers too')
+    .option('--verify', 'read back what was published')
+    .option('--digestfile <FILE>', 'write the digest to FILE')
+    .option('--image-refs <FILE>', 'write the published references to FILE')
+    .addOption(new Option('--format <FORMAT>', 'of the result').choices(['text', 'json']));
+  return addRegistryFlags(push)
+    .addHelpText(
+      'after',
+      `
+With --from, the one image goes to every REF, to one or more registries. Without it, each REF
+names a local image and goes to that name; several are one release: no tag moves until all
+content of all of them is in place.
+
+Examples:
+  docker save app | slipway push --from docker-archive:- localhost:5000/app:1
+  slipway push --from oci:build/image:latest registry.example.com/app:1 ghcr.io/me/app:1
+  slipway push localhost:5000/app:1 localhost:5000/worker:1`,
+    )
+    .action(async (refs: string[], flags: PushFlags) => {
+      const references = refs.map(parsePushReference);
+      await run(cli, flags, hostsOf(references), (context) =>
+        pushImages(context, refs, references, flags),
+      );
+    });
+}
+
+async function pushImages(
+  context: Context,
+  refs: readonly string[],
+  references: readonly Reference[],
+  flags: PushFlags,
+): Promise<void> {
+  const images =
+    flags.from === undefined
+      ? await localImages(context, refs, references, flags)
+      : [await oneImage(context, flags.from, references, flags)];
+  const { signal, emit } = context;
+  const outcome = await publish(
+    { images },
+    { signal, emit, nonDistributable: flags.allowNondistributableArtifacts === true },
+  );
+  if (outcome.error === undefined && flags.verify === true) {
+    await verifyDestinations(context, images, outcome);
+  }
+  await tellResults(context, outcome, flags);
+}
+
+/** One image for all references; those of one repository are one destination. */
+async function oneImage(
+  context: Context,
+  from: string,
+  references: readonly Reference[],
+  flags: PushFlags,
+): Promise<PublishedImage> {
+  if (flags.allTags === true)
+    throw new SlipwayError('USAGE', '--from and --all-tags exclude each other');
+  const graph = await derive(context, await openImage(context, parseLocation(from)), flags);
+  const registries = await context.registries();
+  const byRepository = Map.groupBy(references, formatRepository);
+  return {
+    graph,
+    destinations: [...byRepository.values()].map((group) => {
+      const [first] = group as [Reference];
+      const names = new Set([...group.map(({ tag = 'latest' }) => tag), ...(flags.tag ?? [])]);
+      return { target: registries.repository(first), names: [...names], host: first.host };
+    }),
+  };
+}
+
+/** Each reference is a local image; all are found before anything is sent. */
+async function localImages(
+  context: Context,
+  refs: readonly string[],
+  references: readonly Reference[],
+  flags: PushFlags,
+): Promise<PublishedImage[]> {
+  const wanted =
+    flags.allTags === true
+      ? await allTags(context, refs)
+      : defaulted(context, refs, references, flags);
+  const opened = [];
+  for (const reference of wanted) {
+    const graph = await openImage(context, { transport: 'store', reference });
+    opened.push({ reference, graph });
+  }
+  const registries = await context.registries();
+  const images: PublishedImage[] = [];
+  for (const { reference, graph } of opened) {
+    const names = [...new Set([reference.tag ?? 'latest', ...(flags.tag ?? [])])];
+    images.push({
+      graph: await derive(context, graph, flags),
+      destinations: [{ target: registries.repository(reference), names, host: reference.host }],
+    });
+  }
+  return images;
+}
+
+function defaulted(
+  { output }: Context,
+  refs: readonly string[],
+  references: readonly Reference[],
+  flags: PushFlags,
+): readonly Reference[] {
+  const isDefault = refs.some(
+    (text) => parseReference(text, { defaultTag: false }).tag === undefined,
+  );
+  if (isDefault && flags.quiet !== true) output.err('Using default tag: latest\n');
+  return references;
+}
+
+async function allTags(context: Context, refs: readonly string[]): Promise<readonly Reference[]> {
+  const store = await context.store();
+  const local: Reference[] = [];
+  for await (const name of store.list({ signal: context.signal })) local.push(parseReference(name));
+  return refs.flatMap((text) => {
+    const plain = parseReference(text, { defaultTag: false });
+    if (plain.tag !== undefined) {
+      throw new SlipwayError('USAGE', "tag can't be used with --all-tags/-a");
+    }
+    const repository = formatRepository(parseRepository(text));
+    const found = local.filter((reference) => formatRepository(reference) === repository);
+    if (found.length === 0) {
+      throw new SlipwayError(
+        'NOT_FOUND',
+        `An image does not exist locally with the tag: ${familiarReference(plain)}`,
+        { hint: 'slipway images shows those there are' },
+      );
+    }
+    return found.sort((a, b) => (formatReference(a) < formatReference(b) ? -1 : 1));
+  });
+}
+
+export function hostsOf(references: readonly Reference[]): readonly string[] {
+  return [...new Set(references.map(({ host }) => host))];
+}
+
+function tags(text: string, before: readonly string[] = []): readonly string[] {
+  if (!isTag(text)) throw new InvalidArgumentError('not a tag');
+  return [...before, text];
+}

@@ -1,0 +1,82 @@
+import type { Command } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import { startRegistry } from '../../server/registry.ts';
+import { type Cli, newCommand } from '../command.ts';
+
+interface ServeFlags {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly storage?: string;
+  readonly htpasswd?: string;
+  readonly readOnly?: boolean;
+  readonly maxSize?: number;
+}
+
+/** `slipway registry serve` */
+export function command(cli: Cli): Command {
+  const registry = newCommand('registry', 'the embedded registry');
+  registry.addCommand(serveCommand(cli));
+  return registry;
+}
+
+function serveCommand({ output, signal }: Cli): Command {
+  return newCommand('serve', 'serve an OCI registry until interrupted')
+    .option(
+      '--listen <HOST:PORT>',
+      'where to listen; port 0 takes a free one',
+      parseListen,
+      parseListen('127.0.0.1:5000'),
+    )
+    .option(
+      '--storage <DIR>',
+      'where images are kept: one OCI layout for each repository; a temporary folder without it',
+    )
+    .option('--htpasswd <FILE>', 'let nobody in but its users (bcrypt, as htpasswd -B writes)')
+    .option('--read-only', 'refuse everything that writes')
+    .option(
+      '--max-size <N>',
+      'refuse what makes the storage larger than N bytes (k, M, G of 1000)',
+      parseSize,
+    )
+    .addHelpText(
+      'after',
+      `
+The listening address is the first line on standard output. What is stored for team/app can be
+read in place as oci:DIR/team/app:TAG.
+
+Example:
+  slipway registry serve --listen 127.0.0.1:5000 --storage ./registry`,
+    )
+    .action(async (flags: ServeFlags) => {
+      const server = await startRegistry({
+        listen: flags.listen,
+        ...(flags.storage === undefined ? {} : { storage: flags.storage }),
+        ...(flags.htpasswd === undefined ? {} : { htpasswd: flags.htpasswd }),
+        ...(flags.readOnly === undefined ? {} : { readOnly: flags.readOnly }),
+        ...(flags.maxSize === undefined ? {} : { maxBytes: flags.maxSize }),
+      });
+      output.out(`listening on ${server.url}\n`);
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await server.close();
+    });
+}
+
+function parseListen(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]*)):([0-9]{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new InvalidArgumentError('not HOST:PORT');
+  return { host: (match[1] ?? match[2]) || '127.0.0.1', port };
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12 };
+
+function parseSize(text: string): number {
+  const match = /^([0-9]{1,12})([kMGT]?)$/.exec(text);
+  const unit = UNITS[match?.[2] ?? ''];
+  if (match === null || unit === undefined) {
+    throw new InvalidArgumentError('not a size such as 500M or 2G');
+  }
+  return Number(match[1]) * unit;
+}

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { verifyImage } from '../../upkeep/verify.ts';
+import { type Cli, newCommand, run } from '../command.ts';
+import type { RegistryFlags } from '../context.ts';
+import { addRegistryFlags } from '../flags.ts';
+import { hostsOfLocation, openPlace, parseRemote } from '../remote.ts';
+import { formatBytes } from '../units.ts';
+
+interface VerifyFlags extends RegistryFlags {
+  readonly deep?: boolean;
+  readonly json?: boolean;
+}
+
+/** `slipway verify REF [--deep]` */
+export function command(cli: Cli): Command {
+  const verify = newCommand('verify', 'prove that an image is whole where it is')
+    .argument('<REF>', 'HOST/PATH[:TAG|@DIGEST], or another location')
+    .option('--deep', 'read and hash every byte')
+    .option('--json', 'the result as JSON');
+  return addRegistryFlags(verify).action(async (text: string, flags: VerifyFlags) => {
+    const location = parseRemote(text);
+    await run(cli, flags, hostsOfLocation(location), async (context) => {
+      const { place, reference, name } = await openPlace(context, location);
+      const deep = flags.deep === true;
+      const { signal, output } = context;
+      const { root, manifests, blobs, bytes } = await verifyImage(place, reference, {
+        deep,
+        signal,
+      });
+      if (flags.json === true) {
+        const result = { name, digest: root.digest, manifests, blobs, bytes, deep };
+        output.out(`${JSON.stringify(result, null, 2)}\n`);
+        return;
+      }
+      const how = deep ? 'every byte was read and matches' : 'all of it is there';
+      output.err(
+        `${name}: ${manifests} manifests and ${blobs} blobs, ${formatBytes(bytes)}: ${how}\n`,
+      );
+      output.out(`${place.name}@${root.digest}\n`);
+    });
+  });
+}

@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+import { dockerConfigCredentials } from '../credentials/docker-config.ts';
+import { SlipwayError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { type Layout, openLayout } from '../layout/layout.ts';
+import { createRegistries, type Registries } from '../registry/registries.ts';
+import type { TokenRealmPolicy } from '../registry/token-realm.ts';
+import { type Hints, openHints } from '../state/hints.ts';
+import { ensureHome } from '../state/home.ts';
+import type { Output } from './output.ts';
+import type { ProgressStyle } from './report/reporter.ts';
+import { createReporter } from './report/reporter.ts';
+
+/** Options that every command with a registry takes. */
+export interface RegistryFlags {
+  readonly plainHttp?: readonly string[];
+  readonly skipTlsVerify?: readonly string[];
+  /** hosts; an empty text stands for the hosts of this command */
+  readonly insecureRegistry?: readonly string[];
+  readonly tokenRealm?: TokenRealmPolicy;
+  /** seconds */
+  readonly idleTimeout?: number;
+  readonly retries?: number;
+  readonly progress?: ProgressStyle;
+  readonly quiet?: boolean;
+}
+
+/** What a command works with. Everything is opened when it is first used, and closed at the end. */
+export interface Context {
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  home(): Promise<string>;
+  hints(): Promise<Hints>;
+  /** the local store */
+  store(): Promise<Layout>;
+  registries(): Promise<Registries>;
+  /** Closes something when the command ends. */
+  onClose(close: () => Promise<void>): void;
+}
+
+/**
+ * Runs a command with a context, and closes everything whatever comes of it.
+ *
+ * @param ownHosts the hosts that a bare `--insecure-registry` means
+ */
+export async function withContext(
+  output: Output,
+  signal: AbortSignal,
+  flags: RegistryFlags,
+  ownHosts: readonly string[],
+  work: (context: Context) => Promise<void>,
+): Promise<void> {
+  const style = flags.quiet === true ? 'none' : (flags.progress ?? 'auto');
+  const reporter = createReporter(style, output);
+  const closers: (() => Promise<void>)[] = [];
+  const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
+    let made: Promise<T> | undefined;
+    return () => {
+      made ??= make();
+      return made;
+    };
+  };
+  const home = once(() => ensureHome());
+  const hints = once(async () => {
+    const opened = openHints(await home());
+    closers.push(async () => opened.close());
+    return opened;
+  });
+  const store = once(async () => {
+    const opened = await openLayout(join(await home(), 'store'), { create: true, private: true });
+    closers.push(() => opened.close());
+    return opened;
+  });
+  const registries = once(async () => {
+    const opened = await openRegistries(flags, ownHosts, await hints(), reporter.emit);
+    closers.push(() => opened.close());
+    return opened;
+  });
+  try {
+    await work({
+      output,
+      signal,
+      emit: reporter.emit,
+      home,
+      hints,
+      store,
+      registries,
+      onClose: (close) => closers.push(close),
+    });
+  } finally {
+    reporter.stop();
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+async function openRegistries(
+  flags: RegistryFlags,
+  ownHosts: readonly string[],
+  hints: Hints,
+  emit: Emit,
+): Promise<Registries> {
+  const insecure = new Set(
+    (flags.insecureRegistry ?? []).flatMap((host) => (host === '' ? ownHosts : [host])),
+  );
+  const plain = new Set(flags.plainHttp);
+  const unverified = new Set([...(flags.skipTlsVerify ?? []), ...insecure]);
+  for (const host of unverified) {
+    emit({ type: 'warning', message: `the certificate of ${host} is not checked` });
+  }
+  for (const host of plain) {
+    emit({ type: 'warning', message: `${host} is spoken to without encryption` });
+  }
+  if (flags.retries !== undefined && flags.retries < 0) {
+    throw new SlipwayError('USAGE', '--retries takes 0 or more');
+  }
+  return createRegistries({
+    credentials: dockerConfigCredentials(),
+    hints,
+    emit,
+    realmPolicy: flags.tokenRealm ?? 'auto',
+    scheme: (host) => (plain.has(host) ? 'http' : insecure.has(host) ? 'probe' : undefined),
+    tls: (host) => ({ skipVerify: unverified.has(host) }),
+    ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: flags.idleTimeout * 1000 }),
+    ...(flags.retries === undefined
+      ? {}
+      : { retry: { attempts: flags.retries + 1, firstContactAttempts: flags.retries + 1 } }),
+  });
+}

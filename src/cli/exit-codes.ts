@@ -1,0 +1,52 @@
+import type { ErrorCode } from '../errors.ts';
+
+/** The exit code of each failure, as `slipway --help` and the README document them. */
+export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+  USAGE: 2,
+  CONFIG_INVALID: 2,
+  FILE_NOT_FOUND: 2,
+  REFERENCE_INVALID: 2,
+  ARCHIVE_INVALID: 2,
+  AUTH_REQUIRED: 10,
+  AUTH_REALM_REFUSED: 10,
+  DENIED: 11,
+  NOT_FOUND: 12,
+  PLATFORM_NOT_FOUND: 12,
+  RATE_LIMITED: 13,
+  QUOTA_EXCEEDED: 13,
+  NO_SPACE: 13,
+  TAG_IMMUTABLE: 14,
+  CONDITION_FAILED: 14,
+  UNSUPPORTED: 15,
+  NETWORK: 16,
+  TLS: 16,
+  SERVER_ERROR: 16,
+  NOT_A_REGISTRY: 16,
+  LIMIT_EXCEEDED: 17,
+  DIGEST_MISMATCH: 17,
+  SIZE_MISMATCH: 17,
+  CONTENT_INVALID: 17,
+  CONTENT_MISSING: 17,
+  PARTIAL: 18,
+  COMMAND_FAILED: 20,
+  NO_ENGINE: 21,
+  INTERRUPTED: 130,
+  INTERNAL: 1,
+};
+
+/** What the codes mean, for the help text. */
+export const EXIT_CODE_MEANINGS: readonly (readonly [number, string])[] = [
+  [0, 'done, or nothing to do'],
+  [1, 'anything else'],
+  [2, "wrong usage or configuration, a file that isn't there or doesn't parse"],
+  [10, 'not logged in, or credentials refused'],
+  [11, 'logged in, but not allowed'],
+  [12, 'image, tag, platform or repository not found'],
+  [13, 'rate limit, quota, or no space there or here'],
+  [14, "tag is immutable, or a condition doesn't hold"],
+  [15, "the registry doesn't accept this"],
+  [16, "network, TLS, time, 5xx after all retries, or what answers isn't a registry"],
+  [17, 'content is corrupt: size or digest mismatch, or not what it says it is'],
+  [18, 'some destinations done, others failed'],
+  [130, 'interrupted'],
+];

@@ -1,0 +1,23 @@
+import { processOutput } from './output.ts';
+import { runCommandLine } from './run.ts';
+
+/**
+ * The program: the first signal stops the work and cleans up, the second one ends it at once. A
+ * reader that closes the pipe (`slipway ls | head`) ends it quietly.
+ */
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (stopping.signal.aborted) process.exit(130);
+    stopping.abort(new DOMException('interrupted', 'AbortError'));
+  });
+}
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+const exitCode = await runCommandLine(process.argv.slice(2), processOutput(), stopping.signal);
+// What was written must be out before the process ends; connections that linger must not hold it.
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+await new Promise<void>((resolve) => process.stderr.write('', () => resolve()));
+process.exit(exitCode);

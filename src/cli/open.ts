@@ -1,0 +1,139 @@
+import { openArchive } from '../archive/archive.ts';
+import { createArchive } from '../archive/write.ts';
+import { type CompressionSettings, compressLayers } from '../content/derivations/compress.ts';
+import { reducePlatforms } from '../content/derivations/platforms.ts';
+import { type Graph, graphOf } from '../content/graph.ts';
+import type { Source } from '../content/transport.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
+import { openLayout } from '../layout/layout.ts';
+import { familiarReference, formatReference } from '../oci/reference.ts';
+import type { Destination } from '../publish/publication.ts';
+import { createCompressionTable } from '../state/compressions.ts';
+import type { Context } from './context.ts';
+import { compressionSettings, type ImageFlags, wantedPlatforms } from './flags.ts';
+import type { Location } from './location.ts';
+
+/**
+ * Opens the image at a location.
+ *
+ * @throws SlipwayError with side `source`: `NOT_FOUND`, `FILE_NOT_FOUND`, `ARCHIVE_INVALID` …
+ */
+export async function openImage(context: Context, location: Location): Promise<Graph> {
+  try {
+    return await open(context, location);
+  } catch (error) {
+    throw error instanceof SlipwayError ? error.with({ side: 'source' }) : error;
+  }
+}
+
+async function open(context: Context, location: Location): Promise<Graph> {
+  const { signal } = context;
+  const resolved = async (source: Source, reference: string, name: string): Promise<Graph> =>
+    graphOf(source, await source.resolve(reference, { signal }), name);
+  switch (location.transport) {
+    case 'docker': {
+      const { reference } = location;
+      const repository = (await context.registries()).repository(reference);
+      const name = formatReference(reference);
+      const graph = await resolved(repository, reference.digest ?? reference.tag ?? '', name);
+      return { ...graph, from: repository.repository };
+    }
+    case 'store': {
+      const { reference } = location;
+      const shown = familiarReference(reference);
+      // A digest says more than the tag beside it.
+      const wanted = reference.digest ?? formatReference(reference);
+      return await resolved(await context.store(), wanted, shown).catch((error: unknown) => {
+        if (!isSlipwayError(error, 'NOT_FOUND')) throw error;
+        throw new SlipwayError('NOT_FOUND', `no such local image: ${shown}`, {
+          hint: 'slipway images shows those there are; slipway load -i FILE or slipway pull REF gets one',
+        });
+      });
+    }
+    case 'oci': {
+      const layout = await openLayout(location.path);
+      context.onClose(() => layout.close());
+      return await resolved(layout, location.name ?? '', location.path);
+    }
+    default: {
+      const archive = await openArchive(location.path, { spoolDir: await context.home(), signal });
+      context.onClose(() => archive.close());
+      for (const message of archive.warnings) context.emit({ type: 'warning', message });
+      return await resolved(archive, location.name ?? '', location.path);
+    }
+  }
+}
+
+/** The image as it should be published: the wanted platforms, layers compressed. */
+export async function derive(
+  context: Context,
+  graph: Graph,
+  flags: ImageFlags,
+  compression: CompressionSettings | undefined = compressionSettings(flags),
+): Promise<Graph> {
+  const { signal, emit } = context;
+  const platforms = wantedPlatforms(flags);
+  const single = flags.single === true;
+  const reduced =
+    platforms === undefined ? graph : await reducePlatforms(graph, platforms, { single, signal });
+  if (compression === undefined) return reduced;
+  return await compressLayers(reduced, {
+    settings: compression,
+    store: await context.store(),
+    table: createCompressionTable(await context.hints()),
+    emit,
+    signal,
+  });
+}
+
+/** A place that images go to, and what ends its use. */
+export interface OpenDestination {
+  readonly destination: Destination;
+  /** Makes it final, when everything went well. */
+  finish(): Promise<void>;
+  /** layers should be compressed on the way there, unless the user said otherwise */
+  readonly isCompressed: boolean;
+}
+
+/** Opens a place for an image to go to. */
+export async function openDestination(
+  context: Context,
+  location: Location,
+): Promise<OpenDestination> {
+  const nothing = async () => {};
+  switch (location.transport) {
+    case 'docker': {
+      const { reference } = location;
+      const target = (await context.registries()).repository(reference);
+      const names = reference.tag === undefined ? [] : [reference.tag];
+      return {
+        destination: { target, names, host: reference.host },
+        finish: nothing,
+        isCompressed: true,
+      };
+    }
+    case 'store': {
+      const target = await context.store();
+      const names = [formatReference(location.reference)];
+      return { destination: { target, names }, finish: nothing, isCompressed: false };
+    }
+    case 'oci': {
+      const target = await openLayout(location.path, { create: true });
+      context.onClose(() => target.close());
+      const names = [location.name ?? 'latest'];
+      return { destination: { target, names }, finish: nothing, isCompressed: true };
+    }
+    default: {
+      const kind = location.transport === 'oci-archive' ? 'oci' : 'docker';
+      const to = location.path === '-' ? process.stdout : location.path;
+      const target = await createArchive(to, { kind, signal: context.signal });
+      context.onClose(() => target.abort());
+      const names = location.name === undefined ? [] : [location.name];
+      return {
+        destination: { target, names },
+        finish: () => target.finish(),
+        isCompressed: kind === 'oci',
+      };
+    }
+  }
+}

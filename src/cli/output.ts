@@ -1,0 +1,59 @@
+import { SlipwayError } from '../errors.ts';
+import { printable } from '../http/printable.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+
+/** Where a command writes: results to `out`, everything else to `err`. */
+export interface Output {
+  out(text: string): void;
+  err(text: string): void;
+  readonly isTerminal: boolean;
+  /** columns of the terminal on standard error */
+  readonly columns: number;
+  readonly hasColor: boolean;
+}
+
+/** The process's own streams. */
+export function processOutput(env: NodeJS.ProcessEnv = process.env): Output {
+  const isTerminal = process.stderr.isTTY === true;
+  const isForced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0';
+  const isRefused = env.NO_COLOR !== undefined && env.NO_COLOR !== '';
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    isTerminal,
+    get columns() {
+      return process.stderr.columns ?? 80;
+    },
+    hasColor: isForced || (isTerminal && !isRefused && env.TERM !== 'dumb'),
+  };
+}
+
+/** Markers by which CI systems take commands out of a log: GitHub's, Azure's, TeamCity's. */
+const CI_COMMAND = /^\s*(?:::|##\[|##vso\[|##teamcity\[)/;
+
+/** One line of text from outside, safe for a terminal and a CI log. */
+export function safeLine(text: string, maxLength = 2000): string {
+  const clean = printable(text, maxLength);
+  return CI_COMMAND.test(clean) ? `· ${clean}` : clean;
+}
+
+/** What a user is told about a failure, and with which code the command ends. */
+export function renderError(error: unknown): { readonly text: string; readonly exitCode: number } {
+  if (!(error instanceof SlipwayError)) {
+    const message = error instanceof Error ? error.message : String(error);
+    return {
+      text: `slipway: ${safeLine(message)}\n  this is a bug of slipway; please report it\n`,
+      exitCode: 1,
+    };
+  }
+  const { side, host, repository, digest, path, hint } = error.facts;
+  const place = [host && repository ? `${host}/${repository}` : (host ?? path), digest]
+    .filter((part) => part !== undefined && !error.message.includes(part))
+    .join(' ');
+  const lines = [`slipway: ${safeLine(error.message)}`];
+  if (side !== undefined || place !== '') {
+    lines.push(`  where: ${safeLine([side, place].filter(Boolean).join(', '))}`);
+  }
+  if (hint !== undefined) lines.push(`  hint: ${safeLine(hint)}`);
+  return { text: `${lines.join('\n')}\n`, exitCode: EXIT_CODES[error.code] };
+}

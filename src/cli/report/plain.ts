@@ -1,0 +1,90 @@
+import type { Emit, SlipwayEvent } from '../../events.ts';
+import { type Output, safeLine } from '../output.ts';
+import { formatBytes } from '../units.ts';
+
+export interface PlainReporter {
+  readonly emit: Emit;
+  /** Stops the heartbeat. */
+  stop(): void;
+}
+
+const HEARTBEAT_MS = 15_000;
+
+/** A line when something happens, and a heartbeat while nothing does: for CI logs and files. */
+export function plainReporter(output: Output, heartbeatMs = HEARTBEAT_MS): PlainReporter {
+  const active = new Map<string, { bytes: number; size: number; target: string }>();
+  let wroteAt = performance.now();
+  const write = (line: string): void => {
+    wroteAt = performance.now();
+    output.err(`${safeLine(line)}\n`);
+  };
+  const timer = setInterval(() => {
+    if (active.size === 0 || performance.now() - wroteAt < heartbeatMs) return;
+    let bytes = 0;
+    let size = 0;
+    for (const piece of active.values()) {
+      bytes += piece.bytes;
+      size += piece.size;
+    }
+    const pieces = `${active.size} ${active.size === 1 ? 'piece' : 'pieces'}`;
+    write(`… ${formatBytes(bytes)} of ${formatBytes(size)} in ${pieces} under way`);
+  }, heartbeatMs);
+  timer.unref();
+  return {
+    emit(event) {
+      track(event, active);
+      const line = describeEvent(event);
+      if (line !== undefined) write(line);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+function track(
+  event: SlipwayEvent,
+  active: Map<string, { bytes: number; size: number; target: string }>,
+): void {
+  if (event.type === 'transfer.progress') {
+    const key = `${event.target} ${event.digest}`;
+    active.set(key, { bytes: event.bytes, size: event.size, target: event.target });
+  } else if (event.type === 'transfer.done') {
+    active.delete(`${event.target} ${event.digest}`);
+  } else if (event.type === 'compress.progress') {
+    active.set(event.digest, { bytes: event.bytes, size: event.size, target: 'compression' });
+  } else if (event.type === 'compress.done') {
+    active.delete(event.digest);
+  }
+}
+
+/** The line for an event that is worth one. */
+export function describeEvent(event: SlipwayEvent): string | undefined {
+  switch (event.type) {
+    case 'transfer.done': {
+      const how = {
+        uploaded: 'uploaded',
+        present: 'already there',
+        mounted: `mounted from ${event.from ?? 'another repository'}`,
+      }[event.status];
+      const what = event.kind === 'manifest' ? 'manifest' : 'blob';
+      return `${event.target}: ${what} ${short(event.digest)} ${how} (${formatBytes(event.size)})`;
+    }
+    case 'compress.done':
+      return `compressed ${short(event.digest)} to ${short(event.compressedDigest)} (${formatBytes(event.size)} to ${formatBytes(event.compressedSize)})`;
+    case 'tag':
+      return event.previous === undefined
+        ? `${event.target}: ${event.reference} is ${event.digest}`
+        : `${event.target}: ${event.reference} moved from ${event.previous} to ${event.digest}`;
+    case 'retry':
+      return `${event.reason}; trying again in ${(event.delayMs / 1000).toFixed(1)} s`;
+    case 'warning':
+      return `warning: ${event.message}`;
+    default:
+      return undefined;
+  }
+}
+
+/** Enough of a digest to tell it from others. */
+export function short(digest: string): string {
+  const colon = digest.indexOf(':');
+  return digest.slice(0, colon + 13);
+}

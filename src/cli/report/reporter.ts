@@ -1,0 +1,43 @@
+import { type Emit, silent } from '../../events.ts';
+import { type Output, safeLine } from '../output.ts';
+import { jsonReporter } from './json.ts';
+import { plainReporter } from './plain.ts';
+import { ttyReporter } from './tty.ts';
+
+/** The values of `--progress`. */
+export const PROGRESS_STYLES = ['auto', 'tty', 'plain', 'json', 'none'] as const;
+export type ProgressStyle = (typeof PROGRESS_STYLES)[number];
+
+/** Renders events; `stop` ends it before the results are printed. */
+export interface Reporter {
+  readonly emit: Emit;
+  stop(): void;
+}
+
+/** The reporter for a style; `auto` is live lines on a terminal outside CI, else plain lines. */
+export function createReporter(
+  style: ProgressStyle,
+  output: Output,
+  env: NodeJS.ProcessEnv = process.env,
+): Reporter {
+  const isCi = env.CI !== undefined && env.CI !== '' && env.CI !== 'false';
+  const chosen = style === 'auto' ? (output.isTerminal && !isCi ? 'tty' : 'plain') : style;
+  switch (chosen) {
+    case 'tty':
+      return ttyReporter(output);
+    case 'json':
+      return { emit: jsonReporter(output), stop: () => {} };
+    case 'plain':
+      return plainReporter(output);
+    case 'none':
+      return { emit: warningsOnly(output), stop: () => {} };
+  }
+}
+
+/** Quiet, but a warning is still said. */
+function warningsOnly(output: Output): Emit {
+  return (event) =>
+    event.type === 'warning'
+      ? output.err(`${safeLine(`warning: ${event.message}`)}\n`)
+      : silent(event);
+}

@@ -1,0 +1,104 @@
+import { Command, CommanderError } from 'commander';
+import { SlipwayError } from '../errors.ts';
+import type { Cli, CommandModule } from './command.ts';
+import { EXIT_CODE_MEANINGS } from './exit-codes.ts';
+import { type Output, renderError } from './output.ts';
+import { VERSION } from './version.ts';
+
+/** Each command is loaded when it is used: start-up costs what the command needs. */
+const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
+  push: () => import('./commands/push.ts'),
+  copy: () => import('./commands/copy.ts'),
+  pull: () => import('./commands/pull.ts'),
+  load: () => import('./commands/load.ts'),
+  save: () => import('./commands/save.ts'),
+  tag: () => import('./commands/tag.ts'),
+  images: () => import('./commands/images.ts'),
+  rmi: () => import('./commands/rmi.ts'),
+  image: () => import('./commands/image.ts'),
+  inspect: () => import('./commands/inspect.ts'),
+  ls: () => import('./commands/ls.ts'),
+  verify: () => import('./commands/verify.ts'),
+  registry: () => import('./commands/registry.ts'),
+  demo: () => import('./commands/demo.ts'),
+};
+
+/** Runs one command line and tells its exit code; errors have been printed then. */
+export async function runCommandLine(
+  args: readonly string[],
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  if (args[0] === '--version' || args[0] === '-V') {
+    output.out(`slipway ${VERSION}\n`);
+    return 0;
+  }
+  const cli: Cli = { output, signal };
+  try {
+    const program = await programFor(args, cli);
+    await program.parseAsync(spellOut(args), { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return usageExit(error, args, output);
+    if (signal.aborted) {
+      output.err('slipway: interrupted; running the same command again goes on from here\n');
+      return 130;
+    }
+    const { text, exitCode } = renderError(error);
+    output.err(text);
+    return exitCode;
+  }
+}
+
+async function programFor(args: readonly string[], cli: Cli): Promise<Command> {
+  const program = new Command('slipway')
+    .description('Publish container images to any OCI registry, with or without a daemon.')
+    .option('-V, --version', 'show the version')
+    .exitOverride()
+    .enablePositionalOptions()
+    .configureOutput({
+      writeOut: (text) => cli.output.out(text),
+      writeErr: () => {},
+    });
+  const name = args[0] ?? '';
+  const isHelp = name === '' || name === '--help' || name === '-h' || name === 'help';
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined && !isHelp) {
+    throw new SlipwayError('USAGE', `there is no command ${JSON.stringify(name)}`, {
+      hint: 'slipway --help lists the commands',
+    });
+  }
+  const modules = load === undefined ? Object.values(COMMANDS) : [load];
+  for (const module of await Promise.all(modules.map((each) => each()))) {
+    program.addCommand(inherit(module.command(cli), program));
+  }
+  const codes = EXIT_CODE_MEANINGS.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
+  program.addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
+  if (name === '') program.help();
+  return program;
+}
+
+/** Commander doesn't hand these settings on to commands that were made elsewhere. */
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(child, command);
+  return command;
+}
+
+/** `--insecure-registry` takes a value only with `=`. */
+function spellOut(args: readonly string[]): string[] {
+  const end = args.indexOf('--');
+  return args.map((arg, at) =>
+    arg === '--insecure-registry' && (end < 0 || at < end) ? '--insecure-registry=' : arg,
+  );
+}
+
+function usageExit(error: CommanderError, args: readonly string[], output: Output): number {
+  if (error.exitCode === 0 || error.code === 'commander.help') return 0;
+  const message = error.message.replace(/^error: /, '');
+  const command = args[0] !== undefined && Object.hasOwn(COMMANDS, args[0]) ? ` ${args[0]}` : '';
+  const hint = `slipway${command} --help shows how it is used`;
+  const { text, exitCode } = renderError(new SlipwayError('USAGE', message, { hint }));
+  output.err(text);
+  return exitCode;
+}

@@ -1,0 +1,111 @@
+/**
+ * Slipway as a library: publish container images to any OCI registry. The command line uses
+ * nothing else.
+ *
+ * @packageDocumentation
+ */
+export { type Archive, type ArchiveImage, openArchive } from './archive/archive.ts';
+export { type ArchiveTarget, createArchive } from './archive/write.ts';
+export { buildImage, buildIndex, type ImageOfFiles } from './build/image.ts';
+export { type LayerFile, textFile } from './build/layer.ts';
+export type { Bytes } from './bytes/stream.ts';
+export { type CopyOptions, type CopyResult, copyGraph } from './content/copy.ts';
+export {
+  type CompressionSettings,
+  type CompressionTable,
+  type CompressLayersOptions,
+  compressLayers,
+} from './content/derivations/compress.ts';
+export { addAnnotations, addLabels } from './content/derivations/labels.ts';
+export { type PlatformOptions, reducePlatforms } from './content/derivations/platforms.ts';
+export {
+  type Graph,
+  graphOf,
+  type ManifestNode,
+  type PendingBlob,
+  readManifest,
+  type Walk,
+  walk,
+} from './content/graph.ts';
+export type { Ingest, IngestExpectation, IngestOptions, IngestTarget } from './content/ingest.ts';
+export type {
+  Fetcher,
+  FetchOptions,
+  Lister,
+  Open,
+  Place,
+  PushOptions,
+  PushOutcome,
+  Resolver,
+  Signalled,
+  Source,
+  StreamTarget,
+  Target,
+} from './content/transport.ts';
+export { readDocument, verifiedBytes, verifiedOpen } from './content/verify.ts';
+export { anonymous, type Credential, type CredentialLookup } from './credentials/credential.ts';
+export { dockerConfigCredentials } from './credentials/docker-config.ts';
+export {
+  type ErrorCode,
+  type ErrorFacts,
+  isSlipwayError,
+  type RegistryErrorDetail,
+  type Side,
+  SlipwayError,
+} from './errors.ts';
+export { type Emit, type Piece, type SlipwayEvent, silent, type TransferStatus } from './events.ts';
+export type { RetryPolicy } from './http/retry.ts';
+export type { TlsSettings } from './http/tls.ts';
+export { type Layout, type LayoutOptions, openLayout, type Pruned } from './layout/layout.ts';
+export { type HistoryEntry, type ImageConfig, parseConfig } from './oci/config.ts';
+export { type Descriptor, describe, parseDescriptor } from './oci/descriptor.ts';
+export {
+  type Digest,
+  type DigestAlgorithm,
+  digestOf,
+  isDigest,
+  parseDigest,
+} from './oci/digest.ts';
+export {
+  childrenOf,
+  type ImageIndex,
+  type ImageManifest,
+  type ManifestDocument,
+  parseManifest,
+} from './oci/manifest.ts';
+export { type Compression, MEDIA_TYPE } from './oci/mediatype.ts';
+export {
+  formatPlatform,
+  hostPlatform,
+  matchesPlatform,
+  type Platform,
+  parsePlatform,
+} from './oci/platform.ts';
+export {
+  familiarReference,
+  formatReference,
+  parseReference,
+  parseRepository,
+  type Reference,
+  type RepositoryName,
+} from './oci/reference.ts';
+export type {
+  Destination,
+  DestinationResult,
+  Publication,
+  PublishedImage,
+} from './publish/publication.ts';
+export { type PublishOptions, type PublishOutcome, publish } from './publish/publish.ts';
+export {
+  createRegistries,
+  type Registries,
+  type RegistriesOptions,
+} from './registry/registries.ts';
+export type { Repository } from './registry/repository.ts';
+export type { TokenRealmPolicy } from './registry/token-realm.ts';
+export { type Registry, startRegistry } from './server/registry.ts';
+export { createCompressionTable } from './state/compressions.ts';
+export { type Hints, openHints } from './state/hints.ts';
+export { listManifests, listTags } from './upkeep/list-tags.ts';
+export { type LocalImage, listLocalImages, type PlatformImage } from './upkeep/local-images.ts';
+export { type Verified, type VerifyOptions, verifyImage } from './upkeep/verify.ts';

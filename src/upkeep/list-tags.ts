@@ -1,0 +1,66 @@
+import { createLane } from '../bytes/lane.ts';
+import { readManifest } from '../content/graph.ts';
+import type { Lister, Signalled, Source } from '../content/transport.ts';
+import { isSlipwayError } from '../errors.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { isManifestType } from '../oci/mediatype.ts';
+
+/** A tag and what it names. */
+export interface TaggedManifest {
+  readonly tag: string;
+  readonly descriptor: Descriptor;
+}
+
+const AT_ONCE = 8;
+
+/** All tags of a place with what they name; a tag that goes away meanwhile is left out. */
+export async function listTags(
+  place: Source & Lister,
+  options: Signalled = {},
+): Promise<readonly TaggedManifest[]> {
+  const names: string[] = [];
+  for await (const name of place.list(options)) names.push(name);
+  const lane = createLane(AT_ONCE);
+  const found = await Promise.all(
+    names.map((tag) =>
+      lane.run(async () => {
+        try {
+          return { tag, descriptor: await place.resolve(tag, options) };
+        } catch (error) {
+          if (isSlipwayError(error, 'NOT_FOUND')) return undefined;
+          throw error;
+        }
+      }, options.signal),
+    ),
+  );
+  return found.filter((each) => each !== undefined);
+}
+
+/** A manifest that a tag reaches; without a tag of its own if it only stands below another one. */
+export interface ReachedManifest {
+  readonly descriptor: Descriptor;
+  readonly tags: readonly string[];
+}
+
+/** Every manifest that the tags reach, indexes opened, each digest once. */
+export async function listManifests(
+  place: Source & Lister,
+  options: Signalled = {},
+): Promise<readonly ReachedManifest[]> {
+  const reached = new Map<string, { descriptor: Descriptor; tags: string[] }>();
+  const reach = async (descriptor: Descriptor, tag: string | undefined): Promise<void> => {
+    const known = reached.get(descriptor.digest);
+    if (known !== undefined) {
+      if (tag !== undefined) known.tags.push(tag);
+      return;
+    }
+    reached.set(descriptor.digest, { descriptor, tags: tag === undefined ? [] : [tag] });
+    const { document } = await readManifest(place, descriptor, options);
+    if (document.kind !== 'index') return;
+    for (const child of document.manifests) {
+      if (isManifestType(child.mediaType)) await reach(child, undefined);
+    }
+  };
+  for (const { tag, descriptor } of await listTags(place, options)) await reach(descriptor, tag);
+  return [...reached.values()];
+}
