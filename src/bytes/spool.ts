@@ -9,8 +9,8 @@ import { type Bytes, type FileRange, fileError, readHandleBytes } from './stream
 export interface SpoolOptions {
   /** folder on whose disk it is kept, the system's temporary folder if left out */
   readonly dir?: string | undefined;
-  /** how many bytes will come, if that is known: the space is checked before the first one */
-  readonly sizeBytes?: number | undefined;
+  /** how many bytes will come at least: the space for them is checked before the first one */
+  readonly atLeastBytes?: number | undefined;
   /** what is spooled, for errors */
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
@@ -25,7 +25,7 @@ export interface Spool {
   close(): Promise<void>;
 }
 
-/** How much is written between two looks at the free space, where the size isn't known. */
+/** How much is written between two looks at the free space. */
 const CHECK_EVERY_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -37,7 +37,7 @@ const CHECK_EVERY_BYTES = 64 * 1024 * 1024;
  */
 export async function spool(bytes: Bytes, options: SpoolOptions): Promise<Spool> {
   const { dir = tmpdir(), what, signal } = options;
-  await checkSpace(dir, options.sizeBytes ?? 0, what);
+  await checkSpace(dir, options.atLeastBytes ?? 0, what);
   const handle = await openNameless(dir);
   try {
     const sizeBytes = await writeAll(handle, bytes, { ...options, dir, signal });
@@ -57,13 +57,13 @@ export async function spool(bytes: Bytes, options: SpoolOptions): Promise<Spool>
 async function writeAll(
   handle: FileHandle,
   bytes: Bytes,
-  { dir, what, sizeBytes, signal }: SpoolOptions & { readonly dir: string },
+  { dir, what, atLeastBytes = 0, signal }: SpoolOptions & { readonly dir: string },
 ): Promise<number> {
   let written = 0;
   let checkedAt = 0;
   for await (const chunk of bytes) {
     signal?.throwIfAborted();
-    if (sizeBytes === undefined && written - checkedAt >= CHECK_EVERY_BYTES) {
+    if (written >= atLeastBytes && written - checkedAt >= CHECK_EVERY_BYTES) {
       await checkSpace(dir, CHECK_EVERY_BYTES, what, written);
       checkedAt = written;
     }

@@ -34,7 +34,7 @@ test('spool: more bytes than the disk has are refused before any are read', asyn
     yield new Uint8Array(0);
   };
   await assert.rejects(
-    spool(source(), { dir, what: 'big.tar.gz', sizeBytes: 2 ** 52 }),
+    spool(source(), { dir, what: 'big.tar.gz', atLeastBytes: 2 ** 52 }),
     (error) => isSlipwayError(error, 'NO_SPACE') && error.message.includes(dir),
   );
 });
