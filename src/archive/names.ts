@@ -1,5 +1,5 @@
+import { printable } from '../bytes/printable.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
-import { printable } from '../http/printable.ts';
 import { formatReference, isTag, parseReference } from '../oci/reference.ts';
 
 /** What the documents of an archive call an image. */

@@ -1,4 +1,4 @@
-import { printable } from '../http/printable.ts';
+import { printable } from './printable.ts';
 import { invalidTar } from './tar-header.ts';
 
 const MAX_NAME_BYTES = 4096;

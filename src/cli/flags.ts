@@ -107,12 +107,12 @@ function collectHosts(text: string, before: readonly string[] = []): readonly st
   return [...before, text];
 }
 
-export function wholeNumber(text: string): number {
+function wholeNumber(text: string): number {
   if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('not a whole number');
   return Number(text);
 }
 
-export function positive(text: string): number {
+function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value <= 86_400)) throw new InvalidArgumentError('not a number above 0');
   return value;

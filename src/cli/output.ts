@@ -1,5 +1,5 @@
+import { printable } from '../bytes/printable.ts';
 import { SlipwayError } from '../errors.ts';
-import { printable } from '../http/printable.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 
 /** Where a command writes: results to `out`, everything else to `err`. */

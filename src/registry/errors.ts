@@ -1,3 +1,4 @@
+import { printable } from '../bytes/printable.ts';
 import {
   type ErrorCode,
   type ErrorFacts,
@@ -5,7 +6,6 @@ import {
   SlipwayError,
 } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
-import { printable } from '../http/printable.ts';
 import { retryAfterMs } from '../http/retry-after.ts';
 import { isJsonObject } from '../oci/json.ts';
 

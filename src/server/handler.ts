@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { printable } from '../http/printable.ts';
+import { printable } from '../bytes/printable.ts';
 import { type Authenticator, unauthorized } from './auth.ts';
 import type { RegistryContext } from './context.ts';
 import { Refusal, refusalOf } from './errors.ts';

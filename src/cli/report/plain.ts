@@ -61,7 +61,7 @@ export function describeEvent(event: SlipwayEvent): string | undefined {
   switch (event.type) {
     case 'transfer.done': {
       const how = {
-        uploaded: 'uploaded',
+        uploaded: 'sent',
         present: 'already there',
         mounted: `mounted from ${event.from ?? 'another repository'}`,
       }[event.status];
