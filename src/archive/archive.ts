@@ -68,13 +68,19 @@ export async function openArchive(
   path: string,
   options: OpenArchiveOptions = {},
 ): Promise<Archive> {
-  const input = await openInput(path, options);
+  const input = await openInput(path, options).catch((error: unknown) => {
+    throw located(error, path);
+  });
   try {
     return await readArchive(input, options);
   } catch (error) {
     await input.close();
-    throw error;
+    throw located(error, path);
   }
+}
+
+function located(error: unknown, path: string): unknown {
+  return error instanceof SlipwayError ? error.with({ side: 'source', path }) : error;
 }
 
 async function readArchive(input: ArchiveInput, options: Signalled): Promise<Archive> {
@@ -87,7 +93,13 @@ async function readArchive(input: ArchiveInput, options: Signalled): Promise<Arc
       ? []
       : [`${files.name} has no end marker: it may have been cut off while it was copied`],
     images: () => images.map(({ key, names, tags }) => ({ key, names, tags })),
-    resolve: (reference, signalled = {}) => resolveImage(images, reference, files.name, signalled),
+    async resolve(reference, signalled = {}) {
+      try {
+        return await resolveImage(images, reference, files.name, signalled);
+      } catch (error) {
+        throw located(error, files.name);
+      }
+    },
     fetch: (descriptor, fetchOptions) => contents.fetch(descriptor, fetchOptions),
     close: () => input.close(),
   };
