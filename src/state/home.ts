@@ -3,7 +3,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { fileError } from '../bytes/stream.ts';
-import { SlipwayError } from '../errors.ts';
+import { SlipwayError, systemCode } from '../errors.ts';
 
 /**
  * The folder of the local store and its tables: `$SLIPWAY_HOME`, else `$XDG_DATA_HOME/slipway`,
@@ -26,7 +26,10 @@ export function slipwayHome(
  */
 export async function ensureHome(dir: string = slipwayHome()): Promise<string> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause) => {
+      // What is there is looked at below.
+      if (systemCode(cause) !== 'EEXIST') throw cause;
+    });
     // Looked at and changed through a handle: a path could be exchanged in between.
     const handle = await open(dir, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0));
     try {
