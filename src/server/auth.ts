@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { compare } from 'bcryptjs';
 import { collect, readFileBytes } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
@@ -72,7 +73,8 @@ function authenticator(hashes: ReadonlyMap<string, string>): Authenticator {
   const key = randomBytes(32);
   const remembered = new Set<string>();
   const inHand = new Map<string, Promise<boolean>>();
-  // One at a time: a flood of guesses must not starve those who are logged in.
+  // One at a time, and as long a rest after each: bcrypt holds the thread that serves everybody,
+  // and a flood of guesses must not starve those who are logged in.
   let queue: Promise<unknown> = Promise.resolve();
   const [anyHash = ''] = hashes.values();
 
@@ -96,8 +98,13 @@ function authenticator(hashes: ReadonlyMap<string, string>): Authenticator {
           headers: { 'retry-after': '1' },
         });
       }
-      checking = queue.then(() => check(pair.user, pair.password));
-      queue = checking.catch(() => {});
+      const worked = queue.then(async () => {
+        const startedMs = performance.now();
+        const isKnown = await check(pair.user, pair.password);
+        return { isKnown, tookMs: performance.now() - startedMs };
+      });
+      queue = worked.then(({ tookMs }) => sleep(tookMs, undefined, { ref: false })).catch(() => {});
+      checking = worked.then(({ isKnown }) => isKnown);
       inHand.set(token, checking);
       checking.finally(() => inHand.delete(token)).catch(() => {});
     }

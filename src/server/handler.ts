@@ -64,7 +64,9 @@ export function createHandler(options: HandlerOptions): RequestHandler {
 }
 
 function checkOrigin(request: IncomingMessage, { isAcceptedHost }: HandlerOptions): void {
-  if (!isAcceptedHost(request.headers.host)) {
+  // Of two, a proxy before us may have read the other one.
+  const [host, another] = request.headersDistinct.host ?? [];
+  if (another !== undefined || !isAcceptedHost(host)) {
     throw new Refusal('DENIED', 'this registry does not go by that name', { status: 421 });
   }
   // Only browsers send it, and no web page has any business here.

@@ -28,7 +28,7 @@ export interface ManifestStore {
 }
 
 const MAX_CACHED_BYTES = 16 * 1024 * 1024;
-const MAX_LINKS = 10_000;
+const MAX_LINKS = 100_000;
 
 /**
  * Digests decide what is remembered, and a repository is always asked first whether it holds them:
@@ -38,6 +38,7 @@ export function createManifestStore(): ManifestStore {
   const cache = new Map<Digest, StoredManifest>();
   const links = new Map<Digest, ManifestLinks>();
   let cachedBytes = 0;
+  let linkCount = 0;
 
   const remember = (manifest: StoredManifest) => {
     const { digest, size } = manifest.descriptor;
@@ -74,7 +75,11 @@ export function createManifestStore(): ManifestStore {
       if (manifest === undefined) return undefined;
       const document = parseManifest(manifest.bytes);
       const found = { subject: document.subject?.digest, manifests: manifestsBelow(document) };
-      if (links.size >= MAX_LINKS) links.clear();
+      linkCount += 1 + found.manifests.length;
+      if (linkCount > MAX_LINKS) {
+        links.clear();
+        linkCount = 1 + found.manifests.length;
+      }
       links.set(digest, found);
       return found;
     },

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -34,6 +34,9 @@ const DEFAULTS = {
   graceMs: 2_000,
 } as const;
 
+/** Each can hold a manifest of 4 MiB in memory while it is being sent. */
+const MAX_CONNECTIONS = 512;
+
 /**
  * Starts an OCI registry (distribution-spec 1.1). Each repository is an OCI image layout in its
  * own folder: the image `team/app:v1` is `oci:STORAGE/team/app:v1`.
@@ -50,7 +53,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   signal?.throwIfAborted();
   const authenticate =
     options.htpasswd === undefined ? undefined : await readHtpasswd(options.htpasswd);
-  const { storage, isTemporary } = await openStorage(options.storage);
+  const { storage, isTemporary } = await openStorage(options);
   const listenHost = options.listen?.host ?? DEFAULTS.host;
   const readOnly = options.readOnly ?? false;
   const repositories = createRepositories(storage, {
@@ -133,25 +136,31 @@ function createHttpServer(receive: Receive): Server {
     insecureHTTPParser: false,
     noDelay: true,
   });
+  server.maxConnections = MAX_CONNECTIONS;
   server.on('request', (request, response) => receive(request, response, false));
   server.on('checkContinue', (request, response) => receive(request, response, true));
   return server;
 }
 
-async function openStorage(
-  storage: string | undefined,
-): Promise<{ readonly storage: string; readonly isTemporary: boolean }> {
+async function openStorage({
+  storage,
+  readOnly = false,
+}: RegistryOptions): Promise<{ readonly storage: string; readonly isTemporary: boolean }> {
   if (storage === undefined) {
     const dir = await mkdtemp(join(tmpdir(), 'slipway-registry-'));
     return { storage: dir, isTemporary: true };
   }
   const dir = resolvePath(storage);
   try {
-    await mkdir(dir, { recursive: true });
+    if (!readOnly) await mkdir(dir, { recursive: true });
+    await access(dir, constants.R_OK | constants.X_OK | (readOnly ? 0 : constants.W_OK));
   } catch (cause) {
-    throw fileError(dir, cause);
+    if (systemCode(cause) !== 'EEXIST') throw fileError(dir, cause);
   }
-  return { storage: dir, isTemporary: false };
+  if ((await stat(dir)).isDirectory()) return { storage: dir, isTemporary: false };
+  throw new SlipwayError('FILE_NOT_FOUND', `${dir} is a file, and a registry's storage a folder`, {
+    path: dir,
+  });
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { hash } from 'bcryptjs';
+import { isSlipwayError } from '../../src/errors.ts';
+import { startRegistry } from '../../src/server/registry.ts';
+import { ROUTES } from '../../src/server/routes.ts';
+import { digestOfJson, pushImage, sha, startRig, temporaryFolder } from './rig.ts';
+
+const APP = 'team/app';
+const basic = (user: string, password: string) =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+
+async function passwordFile(t: TestContext, lines?: readonly string[]): Promise<string> {
+  const path = join(await temporaryFolder(t), 'htpasswd');
+  const bcrypt = async (password: string) => (await hash(password, 4)).replace('$2b$', '$2y$');
+  const users = [`ada:${await bcrypt('sécret:1')}`, `bob:${await bcrypt('other')}`];
+  await writeFile(path, `${(lines ?? ['# users', '', ...users]).join('\n')}\n`);
+  return path;
+}
+
+/** Every route that there is, with a path that would be answered. */
+function everyRequest(digest: string) {
+  const references: Record<string, string> = {
+    '/v2/{name}/manifests/{reference}': 'v1',
+    '/v2/{name}/blobs/uploads/{reference}': 'x'.repeat(22),
+  };
+  return ROUTES.map(({ method, template, writes }) => ({
+    method,
+    writes,
+    path: template.replace('{name}', APP).replace('{reference}', references[template] ?? digest),
+  }));
+}
+
+test('without a login nothing is answered on any route, nor off them', async (t) => {
+  const storage = await temporaryFolder(t);
+  const open = await startRig(t, { storage });
+  const image = await pushImage(open, APP);
+  await open.put(APP, 'v1', image);
+  const rig = await startRig(t, { storage, htpasswd: await passwordFile(t) });
+  const requests = everyRequest(image.config.digest);
+  assert.ok(requests.length >= 16);
+  const outside = ['/', '/v2/_catalog', '/v2/../x', '/metrics', '/v2/a/b/c'].map((path) => ({
+    method: 'GET',
+    path,
+  }));
+  const wrong = [
+    undefined,
+    '',
+    'Basic',
+    'Basic !!!!',
+    `Basic ${Buffer.from('ada').toString('base64')}`,
+    basic('ada', 'wrong'),
+    basic('ada', ''),
+    basic('', ''),
+    basic('', 'sécret:1'),
+    basic('nobody', 'sécret:1'),
+    basic('bob', 'sécret:1'),
+    `Bearer ${Buffer.from('ada:sécret:1').toString('base64')}`,
+  ];
+  for (const { method, path } of [...requests, ...outside]) {
+    for (const authorization of wrong) {
+      const headers = authorization === undefined ? {} : { authorization };
+      const answer = await rig.ask(method, path, { headers });
+      assert.equal(answer.status, 401, `${method} ${path} with ${authorization}`);
+      assert.match(answer.headers['www-authenticate'] ?? '', /^Basic realm="slipway"/);
+      if (method !== 'HEAD') assert.equal(answer.code(), 'UNAUTHORIZED');
+      assert.ok(!answer.body.includes('linux'));
+    }
+  }
+  const right = { authorization: basic('ada', 'sécret:1') };
+  for (const { method, path } of requests) {
+    const answer = await rig.ask(method, path, { headers: right });
+    assert.notEqual(answer.status, 401, `${method} ${path}`);
+  }
+  assert.equal((await rig.ask('GET', '/v2/', { headers: right })).status, 200);
+});
+
+test('a login is checked with bcrypt once, and remembered', async (t) => {
+  const slow = `eve:${(await hash('pass', 10)).replace('$2b$', '$2y$')}`;
+  const rig = await startRig(t, { htpasswd: await passwordFile(t, [slow]) });
+  const ask = async (password: string) => {
+    const startedMs = performance.now();
+    const headers = { authorization: basic('eve', password) };
+    const { status } = await rig.ask('GET', '/v2/', { headers });
+    return { status, ms: performance.now() - startedMs };
+  };
+  const first = await ask('pass');
+  assert.equal(first.status, 200);
+  const many = await Promise.all(Array.from({ length: 20 }, () => ask('pass')));
+  assert.ok(many.every(({ status }) => status === 200));
+  assert.ok(Math.max(...many.map(({ ms }) => ms)) < Math.max(first.ms, 40), 'no bcrypt again');
+  assert.equal((await ask('Pass')).status, 401);
+});
+
+test('a flood of wrong logins starves nobody who is logged in', async (t) => {
+  const slow = `eve:${(await hash('pass', 8)).replace('$2b$', '$2y$')}`;
+  const rig = await startRig(t, { htpasswd: await passwordFile(t, [slow]) });
+  const ask = async (password: string) =>
+    (await rig.ask('GET', '/v2/', { headers: { authorization: basic('eve', password) } })).status;
+  assert.equal(await ask('pass'), 200);
+  let answered = 0;
+  const flood = Array.from({ length: 60 }, async (_, index) => {
+    const status = await ask(`guess ${index}`);
+    answered++;
+    assert.ok(status === 401 || status === 429);
+  });
+  assert.equal(await ask('pass'), 200);
+  assert.ok(answered < 30, `${answered} guesses were answered first`);
+  await Promise.all(flood);
+});
+
+test('password files that cannot be trusted stop the start', async (t) => {
+  const good = `ada:${await hash('x', 4)}`;
+  const dir = await temporaryFolder(t);
+  await mkdir(join(dir, 'folder'));
+  const files = [join(dir, 'missing'), join(dir, 'folder')];
+  for (const lines of [
+    [],
+    ['', '# nobody'],
+    ['ada'],
+    [':$2y$05$'],
+    ['ada:plain'],
+    ['ada:$apr1$abcdefgh$0123456789012345678901'],
+    ['ada:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g='],
+    [good, 'bob:'],
+    [good, good],
+    [good.replace('$04$', '$31$')],
+    ['x'.repeat(2 * 1024 * 1024)],
+  ]) {
+    files.push(await passwordFile(t, lines));
+  }
+  for (const htpasswd of files) {
+    await assert.rejects(
+      startRegistry({ htpasswd }).then((registry) => registry.close()),
+      (error) => {
+        assert.ok(isSlipwayError(error, 'CONFIG_INVALID'), String(error));
+        assert.ok(!error.message.includes('$2'), 'no hash is printed');
+        return true;
+      },
+      htpasswd,
+    );
+  }
+});
+
+test('what htpasswd -B writes is understood', async (t) => {
+  const path = join(await temporaryFolder(t), 'htpasswd');
+  try {
+    execFileSync('htpasswd', ['-B', '-b', '-c', path, 'carol', 'p4ss'], { stdio: 'ignore' });
+  } catch (error) {
+    if (process.env.CI !== undefined) throw error;
+    t.skip('htpasswd (apache2-utils) is not installed');
+    return;
+  }
+  const rig = await startRig(t, { htpasswd: path });
+  const headers = { authorization: basic('carol', 'p4ss') };
+  assert.equal((await rig.ask('GET', '/v2/', { headers })).status, 200);
+});
+
+test('a read-only registry refuses every route that writes, and writes nothing', async (t) => {
+  const storage = await temporaryFolder(t);
+  const open = await startRig(t, { storage });
+  const image = await pushImage(open, APP);
+  await open.put(APP, 'v1', image);
+  const rig = await startRig(t, { storage, readOnly: true });
+  const requests = everyRequest(image.config.digest);
+  for (const { method, path, writes } of requests) {
+    const answer = await rig.ask(method, path);
+    if (writes) assert.deepEqual([answer.status, answer.code()], [405, 'UNSUPPORTED'], path);
+    else assert.notEqual(answer.status, 405, `${method} ${path}`);
+  }
+  assert.deepEqual(
+    requests.filter(({ writes }) => writes).map(({ method }) => method),
+    requests.filter(({ method }) => !['GET', 'HEAD'].includes(method)).map(({ method }) => method),
+    'what is neither GET nor HEAD writes',
+  );
+  const answer = await rig.ask('GET', `/v2/${APP}/manifests/v1`);
+  assert.equal(sha(answer.body), digestOfJson(image));
+});
