@@ -5,11 +5,12 @@ import { before, suite, test } from 'node:test';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { type Docker, startDockerd } from '../rig/dockerd.ts';
 import { buildTestImage, importBase } from '../rig/images.ts';
-import { type Owner, THIS_FILE, tempDir } from '../rig/lifetime.ts';
+import { type Owner, tempDir } from '../rig/lifetime.ts';
 import { type Podman, preparePodman } from '../rig/podman.ts';
 import { missingEngine, mustRun } from '../rig/programs.ts';
 import { skopeoCopy, skopeoInspect } from '../rig/skopeo.ts';
 import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
+import { THIS_FILE } from '../rig/this-file.ts';
 
 const skip = missingEngine(
   'dockerd',

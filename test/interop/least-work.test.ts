@@ -4,10 +4,11 @@ import { before, suite, test } from 'node:test';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { type Docker, startDockerd } from '../rig/dockerd.ts';
 import { buildTestImage, importBase } from '../rig/images.ts';
-import { THIS_FILE, tempDir } from '../rig/lifetime.ts';
+import { tempDir } from '../rig/lifetime.ts';
 import { missingEngine } from '../rig/programs.ts';
 import { type Recorder, startRecorder } from '../rig/recorder.ts';
 import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
+import { THIS_FILE } from '../rig/this-file.ts';
 
 const skip = missingEngine('dockerd', 'docker', 'docker-registry');
 
@@ -73,9 +74,8 @@ suite('only what a registry lacks is sent', { skip }, () => {
     test(`a version that shares layers sends only the others (${registry})`, async () => {
       await push(registry, 1, 'versions:1');
       const second = await push(registry, 2, 'versions:2');
-      // the text, the config, and nothing of base, shared and made but where RUN wrote new times
-      assert.ok(second.uploads.length <= 3, `${second.uploads.length} uploads`);
-      assert.ok(second.uploads.every(({ bytes }) => bytes < 10_000));
+      // the text and the config
+      assert.equal(second.uploads.length, 2);
     });
 
     test(`another repository of the same registry gets its layers by mount (${registry})`, async () => {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { addImage, startLayout } from '../rig/layouts.ts';
-import { THIS_FILE } from '../rig/lifetime.ts';
 import { missing } from '../rig/programs.ts';
 import { type Recorder, startRecorder } from '../rig/recorder.ts';
 import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
+import { THIS_FILE } from '../rig/this-file.ts';
 import { startTlsFront, type TlsFront } from '../rig/tls-front.ts';
 
 const skip = missing('docker-registry', 'nginx', 'openssl', 'htpasswd');

@@ -1,9 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { after } from 'node:test';
 
-/** Whoever cleans up at its end: a test's context, or {@link THIS_FILE}. */
+/** Whoever cleans up at its end: a test's context, or the whole file. */
 export interface Owner {
   after(cleanUp: () => Promise<void>): void;
 }
@@ -36,17 +35,6 @@ async function runAll(cleanUps: CleanUp[]): Promise<void> {
   }
   if (failures.length > 0) throw new AggregateError(failures, 'a clean-up failed');
 }
-
-let cleanUpFile: CleanUp = () => {};
-// Here, while the file is loaded, it is a hook of the file; in another hook it would be that one's.
-after(() => cleanUpFile());
-
-/** Cleans up when all tests of the file have run: for what its tests share. */
-export const THIS_FILE: Owner = {
-  after(cleanUp) {
-    cleanUpFile = cleanUp;
-  },
-};
 
 /** A fresh folder below the system's temporary folder, removed at the owner's end. */
 export async function tempDir(owner: Owner): Promise<string> {

@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process';
+
+/** What one run of a program cost. */
+export interface Cost {
+  readonly seconds: number;
+  /** the largest resident set that it ever had, MiB; 0 where the system doesn't tell */
+  readonly peakMiB: number;
+}
+
+/**
+ * Runs a program that must succeed and measures it. GNU time asks the kernel for the peak of the
+ * process that it waited for, so nothing is missed between two looks.
+ */
+export async function measure(
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Cost> {
+  const started = performance.now();
+  const child = spawn('/usr/bin/time', ['-f', '%M', '--', ...command], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    log += chunk.toString();
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  const seconds = (performance.now() - started) / 1000;
+  if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}: ${log}`);
+  const peakKiB = Number(/([0-9]+)\s*$/.exec(log)?.[1] ?? 0);
+  return { seconds, peakMiB: peakKiB / 1024 };
+}
+
+/** The middle value; the mean of the two middle ones of an even number. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
+}
