@@ -51,7 +51,9 @@ export async function openSink(to: string | Writable): Promise<Sink> {
 function draftSink(handle: FileHandle, draft: string, path: string): Sink {
   let position = 0;
   let isOpen = true;
+  let isFinal = false;
   const close = async () => {
+    if (!isOpen) return;
     isOpen = false;
     await handle.close();
   };
@@ -75,14 +77,15 @@ function draftSink(handle: FileHandle, draft: string, path: string): Sink {
         await handle.sync();
         await close();
         await rename(draft, path);
+        isFinal = true;
         await syncFolder(dirname(path));
       } catch (cause) {
         throw writeError(path, cause);
       }
     },
     async abort() {
-      if (!isOpen) return;
       await close();
+      if (isFinal) return;
       await unlessMissing(unlink(draft));
     },
   };

@@ -31,7 +31,7 @@ export function compress(
  *
  * @throws SlipwayError `USAGE` for a level that isn't offered
  */
-export async function* zstd(bytes: Bytes, { level = 3 }: CompressOptions = {}): Bytes {
+async function* zstd(bytes: Bytes, { level = 3 }: CompressOptions = {}): Bytes {
   checkLevel('zstd', level, 19);
   const encoder = createZstdCompress({
     chunkSize: CHUNK_BYTES,

@@ -101,7 +101,7 @@ async function openNameless(dir: string): Promise<FileHandle> {
  * @param written bytes of the same file that are there already, for the message
  * @throws SlipwayError `NO_SPACE`; `FILE_NOT_FOUND` if the folder can't be used
  */
-export async function checkSpace(
+async function checkSpace(
   dir: string,
   neededBytes: number,
   what: string,

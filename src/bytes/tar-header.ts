@@ -17,6 +17,7 @@ export interface TarHeader {
   readonly mtimeSeconds: number;
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const LARGEST_OCTAL_SIZE = 0o77777777777;
 
 /** True for a block of zeros: two of them end an archive. */
@@ -82,7 +83,7 @@ function text(block: Buffer, start: number, length: number, where: string): stri
  */
 export function decodeName(bytes: Uint8Array, where: string): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     throw invalidTar(where, 'has a name that is not UTF-8');
   }

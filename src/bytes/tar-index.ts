@@ -32,8 +32,8 @@ export interface TarIndexOptions extends TarLimits {
 
 /** Headers often stand close together; one read brings many. */
 const READ_BYTES = 64 * 1024;
-/** characters of all names: they are kept in memory */
-const MAX_NAMES_LENGTH = 32 * 1024 * 1024;
+/** characters of all names: they are kept in memory, and each folder of each is looked at */
+const MAX_NAMES_LENGTH = 16 * 1024 * 1024;
 
 interface Node extends TarEntry {
   readonly parts: readonly string[];
@@ -127,29 +127,31 @@ function linkedFile(nodes: ReadonlyMap<string, Node>, link: Node): Node {
   throw invalidTar(link.where, 'is a link that names no regular file of the archive');
 }
 
+/** What `read` gives is good until the next read: headers and records are parsed at once. */
 function inputOf(handle: FileHandle, sizeBytes: number): TarInput {
-  let buffer: Buffer = Buffer.alloc(0);
+  let buffer = Buffer.alloc(READ_BYTES);
   let start = 0;
+  let filled = 0;
   let position = 0;
   const fill = async (length: number) => {
-    const wanted = Math.min(Math.max(length, READ_BYTES), sizeBytes - position);
-    const fresh = Buffer.alloc(wanted);
-    let filled = 0;
+    if (length > buffer.byteLength) buffer = Buffer.alloc(length);
+    const wanted = Math.min(buffer.byteLength, sizeBytes - position);
+    start = position;
+    filled = 0;
     while (filled < wanted) {
-      const { bytesRead } = await handle.read(fresh, filled, wanted - filled, position + filled);
+      const { bytesRead } = await handle.read(buffer, filled, wanted - filled, start + filled);
       if (bytesRead === 0) break;
       filled += bytesRead;
     }
-    buffer = fresh.subarray(0, filled);
-    start = position;
   };
   return {
     get position() {
       return position;
     },
     async read(length) {
-      if (position < start || position + length > start + buffer.byteLength) await fill(length);
-      const found = buffer.subarray(position - start, position - start + length);
+      if (position < start || position + length > start + filled) await fill(length);
+      const from = position - start;
+      const found = buffer.subarray(from, Math.min(from + length, filled));
       position += found.byteLength;
       return found;
     },

@@ -2,7 +2,7 @@ import { printable } from './printable.ts';
 import { invalidTar } from './tar-header.ts';
 
 const MAX_NAME_BYTES = 4096;
-const MAX_PARTS = 256;
+const MAX_PARTS = 64;
 
 /**
  * The parts of a name inside an archive, `.` and repeated slashes left out; the root has none.
