@@ -7,6 +7,7 @@ import { DOCUMENT_LIMITS } from '../oci/json.ts';
 import { childrenOf } from '../oci/manifest.ts';
 import { isManifestType, isNonDistributable } from '../oci/mediatype.ts';
 import { type Graph, type ManifestNode, type PendingBlob, readManifest } from './graph.ts';
+import { atSide, openAtSource } from './side.ts';
 import { canStream, type PushOutcome, type Signalled, type Target } from './transport.ts';
 import { fetching } from './verify.ts';
 
@@ -35,6 +36,10 @@ export interface CopyResult {
  * what is open on our side.
  */
 const PIECES_AT_ONCE = 16;
+/** Each holds some blocks in memory while it is being compressed. */
+const PENDING_AT_ONCE = 4;
+/** Each is held in memory until all below it is there. */
+const MANIFESTS_AT_ONCE = 8;
 
 /**
  * Copies an image: blobs before the manifests that name them, children before parents, each
@@ -55,9 +60,10 @@ export async function copyGraph(
     ? AbortSignal.any([options.signal, failing.signal])
     : failing.signal;
   const lane = createLane(PIECES_AT_ONCE);
+  const pendingLane = createLane(PENDING_AT_ONCE);
   const started = new Map<string, Promise<void>>();
   const bytes: Record<TransferStatus, number> = { uploaded: 0, mounted: 0, present: 0 };
-  let extraSent = 0;
+  let bytesSent = 0;
 
   const once = (digest: string, work: () => Promise<void>): Promise<void> => {
     let promise = started.get(digest);
@@ -68,6 +74,12 @@ export async function copyGraph(
     return promise;
   };
 
+  const isThere = (descriptor: Descriptor): Promise<boolean> =>
+    atSide('destination', () => target.exists(descriptor, { signal }));
+
+  const read = (descriptor: Descriptor): Promise<ManifestNode> =>
+    atSide('source', () => readManifest(graph.source, descriptor, { signal }));
+
   const transfer = async (
     descriptor: Descriptor,
     push: (onProgress: (bytes: number) => void) => Promise<PushOutcome>,
@@ -75,11 +87,11 @@ export async function copyGraph(
     const piece = pieceOf(descriptor, target);
     const kind = isManifestType(descriptor.mediaType) ? 'manifest' : 'blob';
     emit({ type: 'transfer.start', kind, ...piece });
-    const outcome = await push((sent) =>
-      emit({ type: 'transfer.progress', bytes: sent, ...piece }),
+    const outcome = await atSide('destination', () =>
+      push((sent) => emit({ type: 'transfer.progress', bytes: sent, ...piece })),
     );
     bytes[outcome.status] += descriptor.size;
-    extraSent += outcome.status === 'uploaded' ? outcome.bytesSent - descriptor.size : 0;
+    bytesSent += outcome.bytesSent;
     emit({ type: 'transfer.done', kind, ...piece, ...outcome });
   };
 
@@ -99,7 +111,7 @@ export async function copyGraph(
       lane.run(
         () =>
           transfer(descriptor, (onProgress) =>
-            target.push(descriptor, fetching(graph.source, descriptor, { signal }), {
+            target.push(descriptor, openAtSource(fetching(graph.source, descriptor, { signal })), {
               signal,
               onProgress,
               mountFrom: options.mountFrom,
@@ -109,21 +121,21 @@ export async function copyGraph(
       ),
     );
 
-  const copyPending = async (pending: PendingBlob): Promise<void> => {
-    if (!canStream(target)) {
-      await pending.make();
-      return;
-    }
-    const made = pending.make();
-    // Whoever streams waits for it too; a failure must not count as unhandled until then.
-    made.catch(() => {});
-    const work = async (): Promise<void> => {
-      const outcome = await target.pushStream(made, pending.open, { signal });
+  const copyPending = (pending: PendingBlob): Promise<void> =>
+    pendingLane.run(async () => {
+      const made = pending.make();
+      if (!canStream(target)) {
+        await made;
+        return;
+      }
+      // Whoever streams waits for it too; a failure must not count as unhandled until then.
+      made.catch(() => {});
+      const outcome = await atSide('destination', () =>
+        target.pushStream(made, openAtSource(pending.open), { signal }),
+      );
       const descriptor = await made;
       await once(descriptor.digest, () => transfer(descriptor, async () => outcome));
-    };
-    await lane.run(work, signal);
-  };
+    }, signal);
 
   const copyManifest = async (
     node: ManifestNode,
@@ -132,21 +144,24 @@ export async function copyGraph(
   ): Promise<void> => {
     const { descriptor } = node;
     const children = childrenOf(node.document).filter((child) => isWanted(child, options));
-    await all(children.map((child) => copyChild(child, depth + 1)));
+    const manifestLane = createLane(MANIFESTS_AT_ONCE);
+    const copyChild = (child: Descriptor): Promise<void> =>
+      isManifestType(child.mediaType)
+        ? manifestLane.run(() => copyBelow(child, depth + 1), signal)
+        : copyBlob(child);
+    await all(children.map(copyChild));
     if (isRoot && !includeRoot) return;
     await transfer(descriptor, () =>
       target.push(descriptor, (offset) => fromMemory(node.bytes, offset), { signal }),
     );
   };
 
-  const copyChild = (descriptor: Descriptor, depth: number): Promise<void> => {
-    if (!isManifestType(descriptor.mediaType)) return copyBlob(descriptor);
-    if (depth > DOCUMENT_LIMITS.nestedIndexes) throw nestedTooDeep(descriptor);
-    return once(descriptor.digest, async () => {
-      if (await target.exists(descriptor, { signal })) return markPresent(descriptor);
-      await copyManifest(await readManifest(graph.source, descriptor, { signal }), depth, false);
+  const copyBelow = (descriptor: Descriptor, depth: number): Promise<void> =>
+    once(descriptor.digest, async () => {
+      if (depth > DOCUMENT_LIMITS.nestedIndexes) throw nestedTooDeep(descriptor);
+      if (await isThere(descriptor)) return markPresent(descriptor);
+      await copyManifest(await read(descriptor), depth, false);
     });
-  };
 
   /** Like `Promise.all`, but a failure stops the others and is thrown when they have ended. */
   const all = async (work: readonly Promise<void>[]): Promise<void> => {
@@ -160,14 +175,14 @@ export async function copyGraph(
 
   try {
     await all(graph.pending.map(copyPending));
-    const root = await readManifest(graph.source, await graph.root(), { signal });
-    const isPresent = await target.exists(root.descriptor, { signal });
+    const root = await read(await atSide('source', () => graph.root()));
+    const isPresent = await isThere(root.descriptor);
     if (isPresent) markPresent(root.descriptor);
     else await copyManifest(root, 0, true);
     return {
       root,
       isPresent,
-      bytesSent: bytes.uploaded + extraSent,
+      bytesSent,
       bytesMounted: bytes.mounted,
       bytesPresent: bytes.present,
     };

@@ -93,6 +93,17 @@ export interface Lister {
   list(options?: Signalled): AsyncIterable<string>;
 }
 
+/** A place that forgets in time what has no name, unless it is told to keep it. */
+export interface Keeper {
+  /** Keeps a manifest that is there, without a name. */
+  keep(descriptor: Descriptor, options?: Signalled): Promise<void>;
+}
+
+/** True if `target` has to be told to keep what has no name. */
+export function canKeep(target: object): target is Keeper {
+  return 'keep' in target;
+}
+
 /** True if `target` can take a blob before its digest is known. */
 export function canStream(target: object): target is StreamTarget {
   return 'pushStream' in target;

@@ -10,13 +10,16 @@ import type { Fetcher, FetchOptions, Open, Signalled } from './transport.ts';
  *
  * The last chunk is held back until the digest is known to be right, so a reader that needs all
  * bytes (an upload with a Content-Length, say) never gets a whole wrong content. Reopening at an
- * offset goes on with the hash; bytes that were skipped are read for it once.
+ * offset goes on with the hash of what was read before; bytes that were skipped are read for it
+ * once. Reopening at 0 begins anew.
  *
  * @throws SlipwayError (from the iteration) `DIGEST_MISMATCH`, `SIZE_MISMATCH`
  */
 export function verifiedOpen(descriptor: Descriptor, open: Open): Open {
   let digester = startDigest(digestAlgorithm(descriptor.digest));
   return async function* verified(offset: number): Bytes {
+    // What a second reading gives need not be what the first one gave.
+    if (offset === 0) digester = startDigest(digestAlgorithm(descriptor.digest));
     if (offset > digester.size) {
       // Hash what lies between: from where the hash stands to where the reader wants to start.
       digester = await hashUpTo(open, digester, offset);
@@ -24,6 +27,7 @@ export function verifiedOpen(descriptor: Descriptor, open: Open): Open {
     let position = offset;
     let held: Uint8Array | undefined;
     for await (const chunk of open(offset)) {
+      if (chunk.byteLength === 0) continue;
       const end = position + chunk.byteLength;
       if (end > descriptor.size) throw sizeMismatch(descriptor, end, 'at least');
       if (end > digester.size) {

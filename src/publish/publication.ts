@@ -29,9 +29,13 @@ export interface DestinationResult {
   readonly mediaType?: string;
   /** bytes of the top manifest */
   readonly size?: number;
+  /** names that stand for it now */
   readonly tags: readonly string[];
-  /** `present`: everything was there already */
-  readonly status: 'published' | 'present' | 'failed';
+  /**
+   * `present`: everything was there already; `held`: all content is there, and names were not moved
+   * because another destination failed
+   */
+  readonly status: 'published' | 'present' | 'held' | 'failed';
   readonly bytesSent: number;
   readonly bytesMounted: number;
   readonly bytesPresent: number;

@@ -1,7 +1,8 @@
 import { fromMemory } from '../bytes/stream.ts';
 import { copyGraph } from '../content/copy.ts';
 import type { Graph, ManifestNode } from '../content/graph.ts';
-import { canResolve, type Signalled } from '../content/transport.ts';
+import { atSide } from '../content/side.ts';
+import { canKeep, canResolve, type Signalled } from '../content/transport.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { type Emit, silent } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -42,7 +43,7 @@ export async function publish(
     await byHost(jobs, (job) => attempt(job, options, () => nameIt(job, options)));
   }
   const failed = jobs.filter((job) => job.error !== undefined);
-  const results = jobs.map(resultOf);
+  const results = jobs.map((job) => resultOf(job, undelivered !== undefined));
   if (failed.length === 0) return { destinations: results };
   const first = asSlipwayError(failed[0]?.error);
   const isPartial = undelivered === undefined && failed.length < jobs.length;
@@ -52,8 +53,6 @@ export async function publish(
 interface Job {
   readonly graph: Graph;
   readonly destination: Destination;
-  readonly startedAt: number;
-  readonly requestsBefore: number;
   root: Descriptor | undefined;
   /** read when content had to be copied; undefined if everything was there */
   node: ManifestNode | undefined;
@@ -61,8 +60,11 @@ interface Job {
   isPlaced: boolean;
   /** what the names stood for before, where that is known */
   previous: Map<string, Descriptor>;
+  /** names that were given to it */
+  readonly named: Set<string>;
   bytes: { sent: number; mounted: number; present: number };
-  endedAt: number;
+  requests: number;
+  durationMs: number;
   error: unknown;
 }
 
@@ -70,14 +72,14 @@ function createJob(graph: Graph, destination: Destination): Job {
   return {
     graph,
     destination,
-    startedAt: performance.now(),
-    requestsBefore: requestsOf(destination),
     root: undefined,
     node: undefined,
     isPlaced: false,
     previous: new Map(),
+    named: new Set(),
     bytes: { sent: 0, mounted: 0, present: 0 },
-    endedAt: 0,
+    requests: 0,
+    durationMs: 0,
     error: undefined,
   };
 }
@@ -88,13 +90,15 @@ async function deliver(job: Job, options: PublishOptions): Promise<void> {
   const { target, names } = destination;
   if (canResolve(target)) {
     for (const name of names) {
-      const current = await target.resolve(name, options).catch(ignoreNotFound);
+      const current = await atSide('destination', () => target.resolve(name, options)).catch(
+        ignoreUnseen,
+      );
       if (current !== undefined) job.previous.set(name, current);
     }
   }
   if (graph.pending.length === 0) {
-    job.root = await graph.root();
-    if (names.length > 0 && names.every((name) => isNamed(job, name))) {
+    job.root = await atSide('source', () => graph.root());
+    if (names.length > 0 && names.every((name) => wasNamed(job, name)) && (await isWhole(job))) {
       job.bytes.present = job.root.size;
       return;
     }
@@ -114,8 +118,18 @@ async function deliver(job: Job, options: PublishOptions): Promise<void> {
   };
 }
 
+/** A registry takes a tag with all content only; a folder may have lost some of it since. */
+async function isWhole({ destination, root }: Job): Promise<boolean> {
+  if (destination.host !== undefined || root === undefined) return true;
+  return await destination.target.exists(root);
+}
+
 /** Puts the top manifest and lets the names point at it. */
 async function nameIt(job: Job, options: PublishOptions): Promise<void> {
+  await atSide('destination', () => putAndName(job, options));
+}
+
+async function putAndName(job: Job, options: PublishOptions): Promise<void> {
   const { node, destination } = job;
   const { emit = silent } = options;
   const { target, names } = destination;
@@ -127,9 +141,11 @@ async function nameIt(job: Job, options: PublishOptions): Promise<void> {
     const outcome = await target.push(descriptor, open, options);
     job.bytes.sent += outcome.bytesSent;
   }
+  if (names.length === 0 && canKeep(target)) await target.keep(descriptor, options);
   for (const name of names) {
-    if (isNamed(job, name)) continue;
+    if (wasNamed(job, name) && job.isPlaced) continue;
     await target.tag(descriptor, name, open, options);
+    job.named.add(name);
     job.bytes.sent += descriptor.size;
     const previous = job.previous.get(name)?.digest;
     emit({
@@ -143,14 +159,18 @@ async function nameIt(job: Job, options: PublishOptions): Promise<void> {
   }
 }
 
-function isNamed(job: Job, name: string): boolean {
+function wasNamed(job: Job, name: string): boolean {
   return job.root !== undefined && job.previous.get(name)?.digest === job.root.digest;
 }
 
+function isNamed(job: Job, name: string): boolean {
+  return wasNamed(job, name) || job.named.has(name);
+}
+
 /** Nothing had to be done: the content was there, and so were the names. */
-function isPresent(job: Job): boolean {
-  const areNamed = job.destination.names.every((name) => isNamed(job, name));
-  return areNamed && (job.node === undefined || job.isPlaced);
+function wasPresent(job: Job): boolean {
+  const wereNamed = job.destination.names.every((name) => wasNamed(job, name));
+  return wereNamed && (job.node === undefined || job.isPlaced);
 }
 
 function mountSource({ graph, destination }: Job): { mountFrom?: readonly string[] } {
@@ -163,13 +183,17 @@ async function attempt(
   options: PublishOptions,
   work: () => Promise<void>,
 ): Promise<void> {
+  const startedAt = performance.now();
+  // Jobs of one repository come one after the other, and it counts for all of them.
+  const requestsBefore = requestsOf(job.destination);
   try {
     await work();
   } catch (error) {
     options.signal?.throwIfAborted();
     job.error = error;
   }
-  job.endedAt = performance.now();
+  job.requests += requestsOf(job.destination) - requestsBefore;
+  job.durationMs += performance.now() - startedAt;
 }
 
 /** Works on the hosts side by side, and on the jobs of one host in their order. */
@@ -182,7 +206,12 @@ async function byHost(jobs: readonly Job[], work: (job: Job) => Promise<void>): 
   );
 }
 
-function resultOf(job: Job): DestinationResult {
+function statusOf(job: Job, isHeld: boolean): DestinationResult['status'] {
+  if (wasPresent(job)) return 'present';
+  return isHeld ? 'held' : 'published';
+}
+
+function resultOf(job: Job, isHeld: boolean): DestinationResult {
   const { destination, root, bytes, error } = job;
   const failure = error === undefined ? undefined : asSlipwayError(error);
   return {
@@ -190,13 +219,13 @@ function resultOf(job: Job): DestinationResult {
     ...(root === undefined
       ? {}
       : { digest: root.digest, mediaType: root.mediaType, size: root.size }),
-    tags: destination.names,
-    status: failure !== undefined ? 'failed' : isPresent(job) ? 'present' : 'published',
+    tags: destination.names.filter((name) => isNamed(job, name)),
+    status: failure !== undefined ? 'failed' : statusOf(job, isHeld),
     bytesSent: bytes.sent,
     bytesMounted: bytes.mounted,
     bytesPresent: bytes.present,
-    requests: requestsOf(destination) - job.requestsBefore,
-    durationMs: Math.round(job.endedAt - job.startedAt),
+    requests: job.requests,
+    durationMs: Math.round(job.durationMs),
     ...(failure === undefined
       ? {}
       : {
@@ -228,7 +257,8 @@ function partial(first: SlipwayError, failed: readonly Job[], jobs: readonly Job
   );
 }
 
-function ignoreNotFound(error: unknown): undefined {
-  if (isSlipwayError(error, 'NOT_FOUND')) return undefined;
+/** Some registries let nobody look at what isn't there; whether we may push is seen by pushing. */
+function ignoreUnseen(error: unknown): undefined {
+  if (isSlipwayError(error, 'NOT_FOUND', 'DENIED')) return undefined;
   throw error;
 }

@@ -2,14 +2,15 @@ import { type CompressOptions, compress } from '../../bytes/compress.ts';
 import type { Bytes } from '../../bytes/stream.ts';
 import { SlipwayError } from '../../errors.ts';
 import { type Emit, silent } from '../../events.ts';
-import type { Descriptor } from '../../oci/descriptor.ts';
+import { type Descriptor, sameContent } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ImageManifest } from '../../oci/manifest.ts';
 import { compressionOf, isNonDistributable, withCompression } from '../../oci/mediatype.ts';
 import { type Graph, type PendingBlob, walk } from '../graph.ts';
 import type { Ingest, IngestTarget } from '../ingest.ts';
+import { openAtSource } from '../side.ts';
 import type { Fetcher, Signalled } from '../transport.ts';
-import { fetching, verifiedBytes } from '../verify.ts';
+import { fetching, verifiedOpen } from '../verify.ts';
 import { createDocuments, pointTo, rewriteImages } from './rewrite.ts';
 
 /** What decides the bytes of a compressed layer. */
@@ -119,12 +120,19 @@ function compressedLayer(
     ingesting = store.ingest({ signal });
     const ingest = await ingesting;
     try {
-      const raw = counted(verifiedBytes(from, fetching(source, from, { signal })(0)), (bytes) =>
+      const read = openAtSource(verifiedOpen(from, fetching(source, from, { signal })));
+      const raw = counted(read(0), (bytes) =>
         emit({ type: 'compress.progress', digest: from.digest, size: from.size, bytes }),
       );
       for await (const chunk of compress(raw, settings.format, settings)) await ingest.write(chunk);
-      const made = await ingest.commit(known === undefined ? {} : { digest: known.digest });
+      const made = await ingest.commit();
       table?.set(from.digest, settings, made);
+      if (
+        remembered !== undefined &&
+        !sameContent({ mediaType, ...remembered }, { mediaType, ...made })
+      ) {
+        throw misremembered(from, remembered.digest, made.digest);
+      }
       known = { mediaType, ...made };
       emit({
         type: 'compress.done',
@@ -137,7 +145,7 @@ function compressedLayer(
       return known;
     } catch (error) {
       await ingest.abort();
-      throw error instanceof SlipwayError ? error.with({ side: 'source' }) : error;
+      throw error;
     }
   };
   const layer: CompressedLayer = {
@@ -157,12 +165,28 @@ function compressedLayer(
         }
       }
       const made = layer.make();
-      // Its failure comes out of the ingest that is read here, or of `make` itself.
+      // A reader may leave before it ends.
       made.catch(() => {});
-      yield* (await (ingesting as Promise<Ingest>)).open(offset);
+      try {
+        yield* (await (ingesting as Promise<Ingest>)).open(offset);
+      } catch (error) {
+        // Why it could not be made says more than that it was given up.
+        await made;
+        throw error;
+      }
+      await made;
     },
   };
   return layer;
+}
+
+/** The table is right now, but what stands above this layer was made with the wrong entry. */
+function misremembered(from: Descriptor, wrong: string, right: string): SlipwayError {
+  return new SlipwayError(
+    'DIGEST_MISMATCH',
+    `${from.digest} was remembered to become ${wrong} when compressed, and became ${right}`,
+    { digest: from.digest, hint: 'what is remembered is right now: run the same command again' },
+  );
 }
 
 /** A source that has the compressed layers too. */
