@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { SlipwayError, systemCode } from '../errors.ts';
 import { syncFolder, unlessMissing, writeError } from '../layout/files.ts';
+import { draftPath, removeDeadDrafts } from './draft.ts';
 
 /** Where an archive's bytes go. */
 export interface Sink {
@@ -41,7 +41,8 @@ export async function openSink(to: string | Writable): Promise<Sink> {
     }
     // A device or pipe is written to, never replaced.
     if (found !== undefined && !found.isFile()) return await deviceSink(path, to);
-    const draft = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomUUID()}.part`);
+    await removeDeadDrafts(path);
+    const draft = draftPath(path);
     return draftSink(await open(draft, 'wx', 0o644), draft, path);
   } catch (cause) {
     throw writeError(to, cause);

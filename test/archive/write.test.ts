@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
@@ -184,6 +193,37 @@ test('write: the file appears when it is whole; an abort leaves the old one', as
   await write(path, 'both', await source(t), 'app:1');
   assert.deepEqual(await readdir(dir), ['app.tar']);
   assert.equal((await readAll(path)).length, 1);
+});
+
+test('write: what a killed process left is removed by a later one, when it is quiet', async (t) => {
+  const dir = await scratch(t);
+  const path = join(dir, 'app.tar');
+  const writer = spawnSync(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { createArchive } from ${JSON.stringify(new URL('../../src/archive/write.ts', import.meta.url).href)};
+       await createArchive(${JSON.stringify(path)}, { kind: 'oci' });
+       process.kill(process.pid, 'SIGKILL');`,
+    ],
+    { encoding: 'utf8' },
+  );
+  assert.equal(writer.signal, 'SIGKILL', writer.stderr);
+  const [left] = await readdir(dir);
+  assert.match(left ?? '', /^\.app\.tar\..*\.part$/);
+  const others = ['.app.tar.other-1-x.part', 'app.tar.part'];
+  for (const name of others) await writeFile(join(dir, name), '');
+  await write(path, 'oci', await source(t));
+  assert.ok((await readdir(dir)).includes(left!), 'it may still be written to');
+  const longAgo = new Date(Date.now() - 3_600_000);
+  for (const name of [left!, ...others]) await utimes(join(dir, name), longAgo, longAgo);
+  const own = await createArchive(path, { kind: 'oci' });
+  const [draft] = (await readdir(dir)).filter((name) => name.includes(`-${process.pid}-`));
+  await utimes(join(dir, draft!), longAgo, longAgo);
+  await write(path, 'oci', await source(t));
+  assert.deepEqual((await readdir(dir)).toSorted(), [...others, 'app.tar', draft!].toSorted());
+  await own.abort();
 });
 
 test('write: a link is followed, a device is written to, a folder is refused', async (t) => {
