@@ -1,5 +1,6 @@
 import { type Bytes, fromMemory } from '../bytes/stream.ts';
 import { TAR_END, tarHeader, tarPadding } from '../bytes/tar-write.ts';
+import { SlipwayError } from '../errors.ts';
 
 /** A file of an image that is made of files. */
 export interface LayerFile {
@@ -27,9 +28,13 @@ export function textFile(path: string, text: string, mode?: number): LayerFile {
 /**
  * The tar of a layer: sorted, owned by root, dated 1970, each folder before what is in it. The same
  * files give the same bytes on every machine.
+ *
+ * @throws SlipwayError `USAGE` for a path that leaves the root or stands twice, `SIZE_MISMATCH` for
+ * a file whose content isn't as long as it was said
  */
 export async function* layerTar(files: readonly LayerFile[]): Bytes {
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
+  checkPaths(sorted);
   const folders = new Set<string>();
   for (const file of sorted) {
     const parts = file.path.split('/').slice(0, -1);
@@ -41,8 +46,43 @@ export async function* layerTar(files: readonly LayerFile[]): Bytes {
     }
     const { path, sizeBytes, mode } = file;
     yield tarHeader({ name: path, sizeBytes, ...(mode === undefined ? {} : { mode }) });
-    yield* file.open();
+    yield* sized(file);
     yield tarPadding(sizeBytes);
   }
   yield TAR_END;
+}
+
+function checkPaths(sorted: readonly LayerFile[]): void {
+  const folders = new Set(
+    sorted.flatMap(({ path }) => {
+      const parts = path.split('/').slice(0, -1);
+      return parts.map((_, depth) => parts.slice(0, depth + 1).join('/'));
+    }),
+  );
+  for (const [at, { path }] of sorted.entries()) {
+    const isSafe = path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+    if (!isSafe || path.includes('\0')) {
+      throw new SlipwayError('USAGE', `${JSON.stringify(path)} is no path inside an image`, {
+        hint: 'paths are relative to the root of the image, without . and ..',
+      });
+    }
+    if (path === sorted[at + 1]?.path || folders.has(path)) {
+      throw new SlipwayError('USAGE', `${JSON.stringify(path)} stands twice in a layer`);
+    }
+  }
+}
+
+/** The content of a file, exactly as long as its header says: else all that follows is garbled. */
+async function* sized({ path, sizeBytes, open }: LayerFile): Bytes {
+  let size = 0;
+  for await (const chunk of open()) {
+    size += chunk.byteLength;
+    if (size > sizeBytes) break;
+    yield chunk;
+  }
+  if (size === sizeBytes) return;
+  throw new SlipwayError('SIZE_MISMATCH', `${path} changed while it was packed`, {
+    path,
+    hint: `it should have ${sizeBytes} bytes; let nobody write to it meanwhile`,
+  });
 }

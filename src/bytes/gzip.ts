@@ -19,6 +19,8 @@ const WINDOW_BYTES = 32 * 1024;
 /** Magic, deflate, no flags, no time, no hint, "unknown" system: the same bytes on every machine. */
 const HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
 const STORED_BYTES = 0xffff;
+/** Threads that Node compresses on, however many cores there are (UV_THREADPOOL_SIZE). */
+const THREADS = 4;
 
 const deflate = promisify<Uint8Array, object, Buffer>(deflateRaw);
 
@@ -26,14 +28,15 @@ const deflate = promisify<Uint8Array, object, Buffer>(deflateRaw);
  * Compresses into one gzip member (RFC 1952), several blocks at a time.
  *
  * The result depends on the bytes and the level alone: not on how the bytes are cut into chunks,
- * nor on the machine's cores. Memory is bounded by `inFlight`, by default one more than the cores.
+ * nor on the machine's cores. Memory is bounded by `inFlight`, by default one more than can be
+ * compressed at the same time.
  *
  * @throws SlipwayError `USAGE` for a level that gzip hasn't
  * @example
  * for await (const chunk of gzip(readFileBytes('layer.tar'))) hash.update(chunk);
  */
 export async function* gzip(bytes: Bytes, options: GzipOptions = {}): Bytes {
-  const { level = 6, inFlight = availableParallelism() + 1 } = options;
+  const { level = 6, inFlight = Math.min(availableParallelism(), THREADS) + 1 } = options;
   checkLevel('gzip', level, 9);
   const making: Promise<Uint8Array>[] = [];
   let window: Uint8Array = new Uint8Array(0);

@@ -39,7 +39,7 @@ export interface Workspace {
   leases(): Promise<readonly LeaseRecord[]>;
   /** Removes what dead processes left. The caller holds the lock. */
   sweep(): Promise<void>;
-  /** Ends the lease. */
+  /** Ends the lease, and removes what is still being written under it. */
   close(): Promise<void>;
 }
 
@@ -73,12 +73,17 @@ export function createWorkspace(dir: string, options: WorkspaceOptions): Workspa
     return withLock(lockPath, work, lockOptions);
   };
 
+  const removeIngests = async (isOver: (leaseId: string) => boolean) => {
+    for (const name of await readdir(ingestDir)) {
+      if (isOver(name.slice(0, name.indexOf('-'))))
+        await unlessMissing(unlink(join(ingestDir, name)));
+    }
+  };
+
   const sweep = async () => {
     const { dead } = await readLeases(leasesDir);
     if (dead.length === 0) return;
-    for (const name of await readdir(ingestDir)) {
-      if (dead.includes(name.slice(0, name.indexOf('-')))) await unlink(join(ingestDir, name));
-    }
+    await removeIngests((id) => dead.includes(id));
     for (const id of dead) await removeLease(leasesDir, id);
   };
 
@@ -111,7 +116,10 @@ export function createWorkspace(dir: string, options: WorkspaceOptions): Workspa
       const lease = await leasing?.catch(() => undefined);
       leasing = undefined;
       ownLease = undefined;
-      await lease?.release();
+      if (lease === undefined) return;
+      // What was being written when its user gave up.
+      await removeIngests((id) => id === lease.id);
+      await lease.release();
     },
   };
 }

@@ -42,7 +42,10 @@ export interface ReachedManifest {
   readonly tags: readonly string[];
 }
 
-/** Every manifest that the tags reach, indexes opened, each digest once. */
+/**
+ * Every manifest that the tags reach, indexes opened, each digest once. What an index names and the
+ * place doesn't have is left out.
+ */
 export async function listManifests(
   place: Source & Lister,
   options: Signalled = {},
@@ -54,8 +57,15 @@ export async function listManifests(
       if (tag !== undefined) known.tags.push(tag);
       return;
     }
+    const document = await readManifest(place, descriptor, options).then(
+      (node) => node.document,
+      (error: unknown) => {
+        if (isSlipwayError(error, 'NOT_FOUND')) return undefined;
+        throw error;
+      },
+    );
+    if (document === undefined) return;
     reached.set(descriptor.digest, { descriptor, tags: tag === undefined ? [] : [tag] });
-    const { document } = await readManifest(place, descriptor, options);
     if (document.kind !== 'index') return;
     for (const child of document.manifests) {
       if (isManifestType(child.mediaType)) await reach(child, undefined);

@@ -1,6 +1,7 @@
 import { readManifest } from '../content/graph.ts';
 import type { Signalled } from '../content/transport.ts';
 import { readDocument } from '../content/verify.ts';
+import { isSlipwayError } from '../errors.ts';
 import type { Layout } from '../layout/layout.ts';
 import { ANNOTATION } from '../oci/annotations.ts';
 import { type ImageConfig, parseConfig } from '../oci/config.ts';
@@ -23,7 +24,7 @@ export interface LocalImage {
 export interface PlatformImage {
   readonly descriptor: Descriptor;
   readonly manifest: ImageManifest;
-  /** undefined for what isn't a container image */
+  /** undefined for what isn't a container image, and for a config that nobody can read */
   readonly config: ImageConfig | undefined;
   readonly platform: Platform | undefined;
   /** bytes of config and layers as they are stored */
@@ -57,7 +58,10 @@ export async function describeLocalImage(
     if (!isManifestType(descriptor.mediaType) || depth > DOCUMENT_LIMITS.nestedIndexes) return;
     if (descriptor.platform !== undefined && isUnknownPlatform(descriptor.platform)) return;
     if ((await store.blobSize(descriptor.digest)) !== descriptor.size) return;
-    const { document } = await readManifest(store, descriptor, options);
+    const document = await unlessDamaged(async () => {
+      return (await readManifest(store, descriptor, options)).document;
+    });
+    if (document === undefined) return;
     if (document.kind === 'index') {
       for (const child of document.manifests) await visit(child, depth + 1);
       return;
@@ -81,7 +85,9 @@ async function describeImage(
   }
   const maxBytes = DOCUMENT_LIMITS.configBytes;
   const config = isConfigType(manifest.config.mediaType)
-    ? parseConfig(await readDocument(store, manifest.config, { ...options, maxBytes }))
+    ? await unlessDamaged(async () =>
+        parseConfig(await readDocument(store, manifest.config, { ...options, maxBytes })),
+      )
     : undefined;
   const isRaw = manifest.layers.every((layer) => compressionOf(layer.mediaType) === 'none');
   return {
@@ -92,4 +98,14 @@ async function describeImage(
     blobBytes: blobs.reduce((sum, { size }) => sum + size, 0),
     unpackedBytes: isRaw ? manifest.layers.reduce((sum, { size }) => sum + size, 0) : undefined,
   };
+}
+
+/** One image that can't be read must not hide the others; `verify` says what is wrong with it. */
+async function unlessDamaged<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (isSlipwayError(error)) return undefined;
+    throw error;
+  }
 }

@@ -2,7 +2,7 @@ import { createLane } from '../bytes/lane.ts';
 import { walk } from '../content/graph.ts';
 import type { Signalled, Source, Target } from '../content/transport.ts';
 import { fetching, readDocument, verifiedOpen } from '../content/verify.ts';
-import { SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { parseConfig } from '../oci/config.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { DOCUMENT_LIMITS } from '../oci/json.ts';
@@ -39,12 +39,24 @@ export async function verifyImage(
   options: VerifyOptions = {},
 ): Promise<Verified> {
   const { signal, deep = false, onChecked } = options;
+  /** What an image needs and isn't there is another thing than an image that isn't there. */
+  const needed = async <T>(descriptor: Descriptor, read: () => Promise<T>): Promise<T> => {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isSlipwayError(error, 'NOT_FOUND')) throw error;
+      throw missing(place.name, error.facts.digest ?? descriptor.digest, error);
+    }
+  };
   const root = await place.resolve(reference, { signal });
-  const { manifests, blobs } = await walk(place, root, { signal });
+  const { manifests, blobs } = await needed(root, () => walk(place, root, { signal }));
   for (const { document } of manifests) {
     if (document.kind === 'index' || !isConfigType(document.config.mediaType)) continue;
+    const { config: blob } = document;
     const maxBytes = DOCUMENT_LIMITS.configBytes;
-    const config = parseConfig(await readDocument(place, document.config, { signal, maxBytes }));
+    const config = parseConfig(
+      await needed(blob, () => readDocument(place, blob, { signal, maxBytes })),
+    );
     if (config.diffIds.length !== document.layers.length) {
       throw new SlipwayError(
         'CONTENT_INVALID',
@@ -57,10 +69,7 @@ export async function verifyImage(
   const check = async (blob: Descriptor): Promise<void> => {
     if (!(await place.exists(blob, { signal }))) {
       if (isNonDistributable(blob.mediaType)) return;
-      throw new SlipwayError('CONTENT_MISSING', `${place.name} does not have ${blob.digest}`, {
-        digest: blob.digest,
-        hint: 'publish the image again; what is there is not sent twice',
-      });
+      throw missing(place.name, blob.digest);
     }
     if (deep) {
       for await (const _ of verifiedOpen(blob, fetching(place, blob, { signal }))(0)) {
@@ -79,4 +88,12 @@ export async function verifyImage(
       0,
     ),
   };
+}
+
+function missing(place: string, digest: string, cause?: unknown): SlipwayError {
+  return new SlipwayError('CONTENT_MISSING', `${place} does not have ${digest}`, {
+    digest,
+    hint: 'publish the image again; what is there is not sent twice',
+    cause,
+  });
 }
