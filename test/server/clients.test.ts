@@ -83,6 +83,30 @@ test('skopeo copies between two repositories, and as docker manifests', async (t
   assert.ok(one.body.equals(two.body));
 });
 
+test('podman pushes, mounts and pulls', async (t) => {
+  if (!(await hasProgram(t, 'podman', 'umoci'))) return;
+  const { dir } = await makeLayout(t);
+  const config = join(dir, 'storage.conf');
+  const [runRoot, graphRoot] = [join(dir, 'run'), join(dir, 'graph')];
+  await writeFile(
+    config,
+    `[storage]\ndriver = "vfs"\nrunroot = "${runRoot}"\ngraphroot = "${graphRoot}"\n`,
+  );
+  const env = { ...process.env, CONTAINERS_STORAGE_CONF: config };
+  const podman = (...args: readonly string[]) => run('podman', args, { env, cwd: dir });
+  const rig = await startRig(t);
+  const name = `${rig.registry.host}/team/app:v1`;
+  // It makes a name of the path, and names are lower case.
+  const id = (await podman('pull', '--quiet', 'oci:layout:v1')).stdout.trim();
+  await podman('push', '--tls-verify=false', id, name);
+  await podman('push', '--tls-verify=false', id, name.replace('team/app', 'team/other'));
+  await podman('rmi', '--force', id);
+  const pulled = await podman('pull', '--quiet', '--tls-verify=false', name);
+  assert.equal(pulled.stdout.trim(), id);
+  const absent = podman('pull', '--quiet', '--tls-verify=false', name.replace(':v1', ':v2'));
+  await assert.rejects(absent, /manifest unknown|no such manifest/);
+});
+
 test('umoci reads what was pushed', async (t) => {
   if (!(await hasProgram(t, 'umoci'))) return;
   const storage = await temporaryFolder(t);
