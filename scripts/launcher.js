@@ -21,9 +21,15 @@ function enableCompileCache(module, fs, os, path) {
   }
 }
 
-Promise.all(['node:module', 'node:fs', 'node:os', 'node:path'].map((name) => import(name))).then(
-  (builtins) => {
-    enableCompileCache(...builtins);
-    return import('./cli.js');
-  },
-);
+const names = ['node:module', 'node:fs', 'node:os', 'node:path', 'node:v8'];
+
+Promise.all(names.map((name) => import(name))).then(([module, fs, os, path, v8]) => {
+  // The young generation stays small, so that chunks that were sent are given back sooner: 800 MiB
+  // into a registry peaked at 122 MiB instead of 162, in the same time. Another V8 may not know the
+  // flag and would say so on the terminal.
+  if (process.versions.node.startsWith('24.')) {
+    v8.setFlagsFromString('--semi-space-growth-factor=1');
+  }
+  enableCompileCache(module, fs, os, path);
+  return import('./cli.js');
+});
