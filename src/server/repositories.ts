@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSlipwayError } from '../errors.ts';
 import { type Layout, openLayout } from '../layout/layout.ts';
@@ -25,8 +26,15 @@ export interface HeldLayout {
 }
 
 interface Opened {
-  readonly layout: Promise<Layout>;
+  readonly layout: Promise<OpenedLayout>;
   users: number;
+  isRetired: boolean;
+}
+
+interface OpenedLayout {
+  readonly layout: Layout;
+  /** which folder it was, should another one take its place */
+  readonly inode: number;
 }
 
 export interface RepositoriesOptions {
@@ -46,45 +54,56 @@ export function createRepositories(dir: string, options: RepositoriesOptions): R
   const opened = new Map<string, Opened>();
   const lanes = new Map<string, Promise<unknown>>();
 
-  const open = (name: string, create: boolean): Promise<Layout> =>
+  const open = async (name: string, create: boolean): Promise<OpenedLayout> => {
     // The name was parsed: lower-case letters, digits and single separators in every part.
-    openLayout(join(dir, ...name.split('/')), {
+    const layout = await openLayout(join(dir, ...name.split('/')), {
       create,
       private: options.private,
       lease: !options.readOnly,
     });
+    return { layout, inode: (await stat(layout.dir)).ino };
+  };
 
   const take = async (name: string, create: boolean): Promise<HeldLayout> => {
-    let slot = opened.get(name);
-    if (slot === undefined) {
-      slot = { layout: open(name, create), users: 0 };
-      slot.layout.catch(() => {});
-    } else opened.delete(name);
+    const known = opened.get(name);
+    if (known !== undefined && !(await isStillThere(known)) && opened.get(name) === known) {
+      opened.delete(name);
+      retire(known);
+    }
+    const slot = opened.get(name) ?? { layout: open(name, create), users: 0, isRetired: false };
+    slot.layout.catch(() => {});
     // Last in the map is used last.
+    opened.delete(name);
     opened.set(name, slot);
-    const mine = slot;
-    mine.users += 1;
+    slot.users += 1;
     const release = once(() => {
-      mine.users -= 1;
+      slot.users -= 1;
+      if (slot.isRetired) retire(slot);
     });
     try {
-      const layout = await mine.layout;
+      const { layout } = await slot.layout;
       shrink();
       return { layout, release };
     } catch (error) {
       release();
-      if (opened.get(name) === mine) opened.delete(name);
+      if (opened.get(name) === slot) opened.delete(name);
       throw error;
     }
   };
 
+  /** Closes a layout when the last of its users has gone. */
+  const retire = (slot: Opened): void => {
+    slot.isRetired = true;
+    if (slot.users === 0) slot.layout.then(({ layout }) => layout.close()).catch(() => {});
+  };
+
   const shrink = () => {
     if (opened.size <= maxOpen) return;
-    for (const [name, { layout, users }] of opened) {
+    for (const [name, slot] of opened) {
       if (opened.size <= maxOpen) return;
-      if (users > 0) continue;
+      if (slot.users > 0) continue;
       opened.delete(name);
-      layout.then((unused) => unused.close()).catch(() => {});
+      retire(slot);
     }
   };
 
@@ -144,9 +163,19 @@ export function createRepositories(dir: string, options: RepositoriesOptions): R
     async close() {
       const all = [...opened.values()];
       opened.clear();
-      await Promise.allSettled(all.map(async ({ layout }) => (await layout).close()));
+      await Promise.allSettled(all.map(async (slot) => (await slot.layout).layout.close()));
     },
   };
+}
+
+/** False if the folder was removed, or another one is there now. */
+async function isStillThere(slot: Opened): Promise<boolean> {
+  try {
+    const { layout, inode } = await slot.layout;
+    return (await stat(layout.dir)).ino === inode;
+  } catch {
+    return false;
+  }
 }
 
 function once(work: () => void): () => void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -42,6 +42,17 @@ test('a storage folder stays, and the next registry serves what the last one too
   const second = await startRig(t, { storage });
   const answer = await second.ask('GET', `/v2/${APP}/manifests/v1`);
   assert.equal(sha(answer.body), digestOfJson(image));
+});
+
+test('a repository whose folder was removed is made anew', async (t) => {
+  const storage = await temporaryFolder(t);
+  const rig = await startRig(t, { storage });
+  for (let time = 0; time < 3; time++) {
+    const image = await pushImage(rig, APP);
+    assert.equal((await rig.put(APP, 'v1', image)).status, 201);
+    await rm(join(storage, 'team'), { recursive: true });
+    assert.equal((await rig.ask('GET', `/v2/${APP}/manifests/v1`)).code(), 'NAME_UNKNOWN');
+  }
 });
 
 test('a signal ends the registry, also one that has ended it before', async (t) => {
