@@ -82,6 +82,7 @@ export function fileError(path: string, cause: unknown): unknown {
     EISDIR: 'is a folder',
     EACCES: 'permission denied',
     EPERM: 'permission denied',
+    EROFS: 'the file system is read-only',
     ELOOP: 'too many symbolic links',
   };
   const code = systemCode(cause);

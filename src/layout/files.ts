@@ -114,13 +114,6 @@ export async function syncFolder(dir: string): Promise<void> {
 
 /** What a failure to write means, in our words. */
 export function writeError(path: string, cause: unknown): unknown {
-  if (systemCode(cause) === 'EROFS') {
-    return new SlipwayError('FILE_NOT_FOUND', `${path}: the file system is read-only`, {
-      path,
-      side: 'destination',
-      cause,
-    });
-  }
   const error = fileError(path, cause);
   return error instanceof SlipwayError ? error.with({ side: 'destination' }) : error;
 }

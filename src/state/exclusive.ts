@@ -23,7 +23,8 @@ export async function tryHold(path: string): Promise<Hold | undefined> {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 0 });
-    database.exec('BEGIN EXCLUSIVE');
+    // In memory: a journal file would need space, and stay behind after a kill.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (cause) {
     database?.close();
     if (sqliteCode(cause) === SQLITE_BUSY) return undefined;
