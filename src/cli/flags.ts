@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { checkLevel } from '../bytes/gzip.ts';
 import type { CompressionSettings } from '../content/derivations/compress.ts';
 import { SlipwayError } from '../errors.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
@@ -92,6 +93,7 @@ export function compressionSettings(flags: ImageFlags): CompressionSettings | un
   const format = flags.compression ?? 'gzip';
   if (format === 'none' || format === 'keep') return undefined;
   const level = flags.compressionLevel;
+  if (level !== undefined) checkLevel(format, level, format === 'gzip' ? 9 : 19);
   return { format, ...(level === undefined ? {} : { level }) };
 }
 

@@ -1,5 +1,5 @@
 import { SlipwayError } from '../errors.ts';
-import { parseReference, type Reference } from '../oci/reference.ts';
+import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
 
 /** Where an image is or goes, as a user writes it (names of containers-transports). */
 export type Location =
@@ -44,12 +44,16 @@ export function parseLocation(text: string): Location {
 /** A reference that a push goes to: `HOST/PATH[:TAG]`, with or without `docker://`. */
 export function parsePushReference(text: string): Reference {
   const reference = parseReference(text.startsWith('docker://') ? text.slice(9) : text);
-  if (reference.digest !== undefined) {
-    throw new SlipwayError('USAGE', `cannot push to a digest: ${text}`, {
-      hint: 'the digest follows from the content; name a tag',
-    });
-  }
+  refuseDigest(reference);
   return reference;
+}
+
+/** Refuses a digest in the name of a destination. */
+export function refuseDigest(reference: Reference): void {
+  if (reference.digest === undefined) return;
+  throw new SlipwayError('USAGE', `cannot push to a digest: ${formatReference(reference)}`, {
+    hint: 'the digest follows from the content; name a tag',
+  });
 }
 
 function notALocation(text: string): SlipwayError {

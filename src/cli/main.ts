@@ -16,6 +16,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
+// Nobody listens any more; the work goes on.
+process.stderr.on('error', () => {});
 const exitCode = await runCommandLine(process.argv.slice(2), processOutput(), stopping.signal);
 // What was written must be out before the process ends; connections that linger must not hold it.
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));

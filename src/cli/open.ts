@@ -11,7 +11,7 @@ import type { Destination } from '../publish/publication.ts';
 import { createCompressionTable } from '../state/compressions.ts';
 import type { Context } from './context.ts';
 import { compressionSettings, type ImageFlags, wantedPlatforms } from './flags.ts';
-import type { Location } from './location.ts';
+import { type Location, refuseDigest } from './location.ts';
 
 /**
  * Opens the image at a location.
@@ -65,20 +65,25 @@ async function open(context: Context, location: Location): Promise<Graph> {
 }
 
 /** The image as it should be published: the wanted platforms, layers compressed. */
-export async function derive(
-  context: Context,
-  graph: Graph,
-  flags: ImageFlags,
-  compression: CompressionSettings | undefined = compressionSettings(flags),
-): Promise<Graph> {
-  const { signal, emit } = context;
+export async function derive(context: Context, graph: Graph, flags: ImageFlags): Promise<Graph> {
+  const { signal } = context;
   const platforms = wantedPlatforms(flags);
   const single = flags.single === true;
   const reduced =
     platforms === undefined ? graph : await reducePlatforms(graph, platforms, { single, signal });
-  if (compression === undefined) return reduced;
-  return await compressLayers(reduced, {
-    settings: compression,
+  return await compress(context, reduced, compressionSettings(flags));
+}
+
+/** The image with its layers compressed; without settings as it is. */
+export async function compress(
+  context: Context,
+  graph: Graph,
+  settings: CompressionSettings | undefined,
+): Promise<Graph> {
+  if (settings === undefined) return graph;
+  const { signal, emit } = context;
+  return await compressLayers(graph, {
+    settings,
     store: await context.store(),
     table: createCompressionTable(await context.hints()),
     emit,
@@ -104,6 +109,7 @@ export async function openDestination(
   switch (location.transport) {
     case 'docker': {
       const { reference } = location;
+      refuseDigest(reference);
       const target = (await context.registries()).repository(reference);
       const names = reference.tag === undefined ? [] : [reference.tag];
       return {
@@ -113,6 +119,7 @@ export async function openDestination(
       };
     }
     case 'store': {
+      refuseDigest(location.reference);
       const target = await context.store();
       const names = [formatReference(location.reference)];
       return { destination: { target, names }, finish: nothing, isCompressed: false };

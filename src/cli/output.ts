@@ -6,6 +6,7 @@ import { EXIT_CODES } from './exit-codes.ts';
 export interface Output {
   out(text: string): void;
   err(text: string): void;
+  /** standard error is a terminal on which lines can be drawn anew */
   readonly isTerminal: boolean;
   /** columns of the terminal on standard error */
   readonly columns: number;
@@ -14,7 +15,7 @@ export interface Output {
 
 /** The process's own streams. */
 export function processOutput(env: NodeJS.ProcessEnv = process.env): Output {
-  const isTerminal = process.stderr.isTTY === true;
+  const isTerminal = process.stderr.isTTY === true && env.TERM !== 'dumb';
   const isForced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0';
   const isRefused = env.NO_COLOR !== undefined && env.NO_COLOR !== '';
   return {
@@ -22,7 +23,8 @@ export function processOutput(env: NodeJS.ProcessEnv = process.env): Output {
     err: (text) => void process.stderr.write(text),
     isTerminal,
     get columns() {
-      return process.stderr.columns ?? 80;
+      // A terminal that doesn't know its width says 0.
+      return process.stderr.columns || 80;
     },
     hasColor: isForced || (isTerminal && !isRefused && env.TERM !== 'dumb'),
   };
@@ -35,6 +37,19 @@ const CI_COMMAND = /^\s*(?:::|##\[|##vso\[|##teamcity\[)/;
 export function safeLine(text: string, maxLength = 2000): string {
   const clean = printable(text, maxLength);
   return CI_COMMAND.test(clean) ? `· ${clean}` : clean;
+}
+
+/**
+ * JSON whose text from outside is safe for a terminal and a CI log: what could be a command there
+ * is written as an escape, which every reader of JSON takes for the same.
+ */
+export function safeJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent)
+    .replace(
+      /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    )
+    .replace(/##(?=\w*\[)/g, '#\\u0023');
 }
 
 /** What a user is told about a failure, and with which code the command ends. */

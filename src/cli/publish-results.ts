@@ -1,11 +1,14 @@
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { fileError } from '../bytes/stream.ts';
 import type { PublishOutcome } from '../publish/publish.ts';
 import type { Context } from './context.ts';
+import { safeJson } from './output.ts';
 
 /** Options that say how results are told. */
 export interface ResultFlags {
   readonly format?: 'text' | 'json';
+  /** standard output carries an archive: results go to standard error */
+  readonly isArchiveOut?: boolean;
   readonly digestfile?: string;
   readonly imageRefs?: string;
 }
@@ -16,7 +19,11 @@ export async function tellResults(
   outcome: PublishOutcome,
   flags: ResultFlags,
 ): Promise<void> {
-  const done = outcome.destinations.filter(({ status }) => status !== 'failed');
+  const done = outcome.destinations.filter(
+    ({ status }) => status === 'published' || status === 'present',
+  );
+  const { out, err } = context.output;
+  const tell = flags.isArchiveOut === true ? err : out;
   const references = done.map(({ ref, digest }) => `${ref}@${digest}`);
   if (flags.format === 'json') {
     const { error, destinations } = outcome;
@@ -24,9 +31,9 @@ export async function tellResults(
       destinations,
       ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
     };
-    context.output.out(`${JSON.stringify(result, null, 2)}\n`);
+    tell(`${safeJson(result, 2)}\n`);
   } else if (outcome.error === undefined || outcome.error.code === 'PARTIAL') {
-    for (const reference of references) context.output.out(`${reference}\n`);
+    for (const reference of references) tell(`${reference}\n`);
   }
   if (outcome.error === undefined) {
     const digests = [...new Set(done.map(({ digest }) => `${digest}\n`))];
@@ -44,6 +51,7 @@ async function write(path: string, text: string): Promise<void> {
     await writeFile(temporary, text);
     await rename(temporary, path);
   } catch (error) {
+    await rm(temporary, { force: true });
     throw fileError(path, error);
   }
 }

@@ -1,3 +1,5 @@
+import { safeJson } from './output.ts';
+
 /** Rows as columns with a heading, three spaces apart, as docker prints tables. */
 export function formatTable(
   headings: readonly string[],
@@ -29,7 +31,7 @@ export function fillTemplate(
   const text = template
     .replaceAll('\\t', '\t')
     .replaceAll('\\n', '\n')
-    .replace(/\{\{\s*json\s+\.\s*\}\}/g, () => JSON.stringify(fields))
+    .replace(/\{\{\s*json\s+\.\s*\}\}/g, () => safeJson(fields))
     .replace(/\{\{\s*\.([A-Za-z]+)\s*\}\}/g, (whole, name: string) =>
       Object.hasOwn(fields, name) ? (fields[name] ?? '') : whole,
     );

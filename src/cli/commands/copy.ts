@@ -6,7 +6,7 @@ import { type Cli, newCommand, run } from '../command.ts';
 import type { Context, RegistryFlags } from '../context.ts';
 import { addImageFlags, addRegistryFlags, compressionSettings, type ImageFlags } from '../flags.ts';
 import { type Location, parseLocation } from '../location.ts';
-import { derive, openDestination, openImage } from '../open.ts';
+import { compress, derive, openDestination, openImage } from '../open.ts';
 import { type ResultFlags, tellResults } from '../publish-results.ts';
 import { verifyDestinations } from '../verify-destinations.ts';
 
@@ -68,7 +68,7 @@ async function copyImage(
     const settings = compressionSettings(flags);
     const wantsCompression = flags.compression !== undefined || isCompressed;
     if (wantsCompression && compressed === asIs) {
-      compressed = await derive(context, asIs, {}, settings);
+      compressed = await compress(context, asIs, settings);
     }
     images.push({ graph: wantsCompression ? compressed : asIs, destinations: [destination] });
     finishes.push(finish);
@@ -82,7 +82,8 @@ async function copyImage(
     for (const finish of finishes) await finish();
     if (flags.verify === true) await verifyDestinations(context, images, outcome);
   }
-  await tellResults(context, outcome, flags);
+  const isArchiveOut = to.some((location) => 'path' in location && location.path === '-');
+  await tellResults(context, outcome, { ...flags, isArchiveOut });
 }
 
 function hostsOf(locations: readonly Location[]): readonly string[] {

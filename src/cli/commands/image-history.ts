@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import type { PlatformImage } from '../../upkeep/local-images.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import { choosePlatform, findLocalImage } from '../local-image.ts';
-import { safeLine } from '../output.ts';
+import { safeJson, safeLine } from '../output.ts';
 import { formatTable } from '../table.ts';
 import { formatAge, formatBytes } from '../units.ts';
 
@@ -45,7 +45,7 @@ function historyRows({ config, manifest, descriptor }: PlatformImage, flags: His
     const by = safeLine(step.createdBy ?? '', 10_000);
     return {
       ID: '<missing>',
-      CreatedSince: flags.human === false ? (step.created ?? '') : formatAge(step.created),
+      CreatedSince: flags.human === false ? safeLine(step.created ?? '') : formatAge(step.created),
       CreatedBy: isShort && by.length > SHORT_COMMAND ? `${by.slice(0, SHORT_COMMAND - 1)}…` : by,
       Size: flags.human === false ? String(size) : formatBytes(size),
       Comment: safeLine(step.comment ?? ''),
@@ -60,7 +60,7 @@ function historyRows({ config, manifest, descriptor }: PlatformImage, flags: His
 
 function render(rows: readonly Row[], flags: HistoryFlags): string {
   if (flags.quiet === true) return rows.map(({ ID }) => `${ID}\n`).join('');
-  if (flags.format === 'json') return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+  if (flags.format === 'json') return rows.map((row) => `${safeJson(row)}\n`).join('');
   return formatTable(
     ['IMAGE', 'CREATED', 'CREATED BY', 'SIZE', 'COMMENT'],
     rows.map((row) => [row.ID, row.CreatedSince, row.CreatedBy, row.Size, row.Comment]),

@@ -3,6 +3,7 @@ import { formatRepository, parseReference } from '../../oci/reference.ts';
 import type { PlatformImage } from '../../upkeep/local-images.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import { choosePlatform, findLocalImage, type NamedImage } from '../local-image.ts';
+import { safeJson } from '../output.ts';
 
 /** `slipway image inspect NAME…`: docker's fields, as JSON. */
 export function inspectCommand(cli: Cli): Command {
@@ -16,7 +17,7 @@ export function inspectCommand(cli: Cli): Command {
           const named = await findLocalImage(context, name);
           found.push(describe(named, choosePlatform(named.image, flags.platform)));
         }
-        context.output.out(`${JSON.stringify(found, null, 4)}\n`);
+        context.output.out(`${safeJson(found, 4)}\n`);
       });
     });
 }

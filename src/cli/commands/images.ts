@@ -5,7 +5,7 @@ import { formatPlatform } from '../../oci/platform.ts';
 import { familiarRepository, parseReference, type Reference } from '../../oci/reference.ts';
 import { type LocalImage, listLocalImages, type PlatformImage } from '../../upkeep/local-images.ts';
 import { type Cli, newCommand, run } from '../command.ts';
-import { safeLine } from '../output.ts';
+import { safeJson, safeLine } from '../output.ts';
 import { fillTemplate, formatTable } from '../table.ts';
 import { formatAge, formatBytes } from '../units.ts';
 
@@ -65,7 +65,7 @@ function render(rows: readonly Row[], flags: ImagesFlags): string {
     return [...new Set(fields.map((row) => `${row.ID}\n`))].join('');
   }
   const format = flags.format ?? 'table';
-  if (format === 'json') return fields.map((row) => `${JSON.stringify(row)}\n`).join('');
+  if (format === 'json') return fields.map((row) => `${safeJson(row)}\n`).join('');
   if (format !== 'table') {
     return fields
       .map((row) => {
@@ -108,7 +108,7 @@ function fieldsOf({ image, reference, platform }: Row, isShort: boolean): Record
     Name: image.name === undefined ? '<none>' : safeLine(image.name),
     Digest: digest,
     ID: isShort ? shortDigest(digest) : digest,
-    CreatedAt: platform?.config?.created ?? '',
+    CreatedAt: safeLine(platform?.config?.created ?? ''),
     CreatedSince: formatAge(platform?.config?.created),
     Platform: platform?.platform === undefined ? '' : safeLine(formatPlatform(platform.platform)),
     Size: unpacked === undefined ? '-' : formatBytes(unpacked),

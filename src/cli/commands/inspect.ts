@@ -4,6 +4,7 @@ import { readTop, type TopOfImage } from '../../upkeep/remote-image.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { RegistryFlags } from '../context.ts';
 import { addRegistryFlags } from '../flags.ts';
+import { safeJson } from '../output.ts';
 import { hostsOfLocation, openPlace, parseRemote } from '../remote.ts';
 
 interface InspectFlags extends RegistryFlags {
@@ -27,7 +28,7 @@ export function command(cli: Cli): Command {
         return;
       }
       const shown = flags.config === true ? (top.config?.json ?? null) : summary(top, name);
-      context.output.out(`${JSON.stringify(shown, null, 2)}\n`);
+      context.output.out(`${safeJson(shown, 2)}\n`);
     });
   });
 }

@@ -9,6 +9,7 @@ import { publish } from '../../publish/publish.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { Context, RegistryFlags } from '../context.ts';
 import { collectList } from '../flags.ts';
+import { refuseDigest } from '../location.ts';
 import { derive } from '../open.ts';
 import { safeLine } from '../output.ts';
 import { PROGRESS_STYLES } from '../report/reporter.ts';
@@ -99,11 +100,12 @@ interface ChosenImage {
 
 function chooseImages(
   images: readonly { readonly names: readonly string[]; readonly key: string }[],
-  renames: ReadonlyMap<string, string>,
+  renames: readonly Rename[],
   useEmbedded: boolean,
 ): readonly ChosenImage[] {
-  if (renames.size > 0) {
-    return [...renames].map(([name, reference]) => ({ key: name, names: [reference] }));
+  if (renames.length > 0) {
+    const byKey = Map.groupBy(renames, ({ key }) => key);
+    return [...byKey].map(([key, same]) => ({ key, names: same.map(({ name }) => name) }));
   }
   return images.map(({ names, key }) => ({
     key,
@@ -111,17 +113,22 @@ function chooseImages(
   }));
 }
 
-function parseAssignments(texts: readonly string[]): ReadonlyMap<string, string> {
-  return new Map(
-    texts.map((text) => {
-      const equals = text.lastIndexOf('=');
-      if (equals < 0) {
-        throw new SlipwayError('USAGE', `${JSON.stringify(text)} is not NAME=REF`, {
-          hint: 'to load from a file, write -i FILE',
-        });
-      }
-      const reference = formatReference(parseReference(text.slice(equals + 1)));
-      return [text.slice(0, equals), reference];
-    }),
-  );
+/** `NAME=REF`: what the archive calls an image, and what the store will. */
+interface Rename {
+  readonly key: string;
+  readonly name: string;
+}
+
+function parseAssignments(texts: readonly string[]): readonly Rename[] {
+  return texts.map((text) => {
+    const equals = text.lastIndexOf('=');
+    if (equals < 0) {
+      throw new SlipwayError('USAGE', `${JSON.stringify(text)} is not NAME=REF`, {
+        hint: 'to load from a file, write -i FILE',
+      });
+    }
+    const reference = parseReference(text.slice(equals + 1));
+    refuseDigest(reference);
+    return { key: text.slice(0, equals), name: formatReference(reference) };
+  });
 }

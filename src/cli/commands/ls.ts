@@ -4,6 +4,7 @@ import { listManifests, listTags } from '../../upkeep/list-tags.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { RegistryFlags } from '../context.ts';
 import { addRegistryFlags } from '../flags.ts';
+import { safeJson } from '../output.ts';
 import { formatTable } from '../table.ts';
 
 interface LsFlags extends RegistryFlags {
@@ -30,7 +31,7 @@ export function command(cli: Cli): Command {
         );
         output.out(
           flags.json === true
-            ? `${JSON.stringify({ imageIds: rows }, null, 2)}\n`
+            ? `${safeJson({ imageIds: rows }, 2)}\n`
             : formatTable(
                 ['DIGEST', 'TAG'],
                 rows.map(({ imageDigest, imageTag }) => [imageDigest, imageTag ?? '<none>']),
@@ -47,7 +48,7 @@ export function command(cli: Cli): Command {
       }));
       output.out(
         flags.json === true
-          ? `${JSON.stringify({ repository: repository.name, tags: rows }, null, 2)}\n`
+          ? `${safeJson({ repository: repository.name, tags: rows }, 2)}\n`
           : formatTable(
               ['TAG', 'DIGEST'],
               rows.map(({ tag, digest }) => [tag, digest]),

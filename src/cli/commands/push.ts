@@ -145,7 +145,9 @@ function defaulted(
   const isDefault = refs.some(
     (text) => parseReference(text, { defaultTag: false }).tag === undefined,
   );
-  if (isDefault && flags.quiet !== true) output.err('Using default tag: latest\n');
+  // Who asked for JSON lines gets nothing else.
+  const isTold = flags.quiet !== true && flags.progress !== 'json' && flags.progress !== 'none';
+  if (isDefault && isTold) output.err('Using default tag: latest\n');
   return references;
 }
 

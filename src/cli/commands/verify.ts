@@ -3,6 +3,7 @@ import { verifyImage } from '../../upkeep/verify.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { RegistryFlags } from '../context.ts';
 import { addRegistryFlags } from '../flags.ts';
+import { safeJson } from '../output.ts';
 import { hostsOfLocation, openPlace, parseRemote } from '../remote.ts';
 import { formatBytes } from '../units.ts';
 
@@ -29,7 +30,7 @@ export function command(cli: Cli): Command {
       });
       if (flags.json === true) {
         const result = { name, digest: root.digest, manifests, blobs, bytes, deep };
-        output.out(`${JSON.stringify(result, null, 2)}\n`);
+        output.out(`${safeJson(result, 2)}\n`);
         return;
       }
       const how = deep ? 'every byte was read and matches' : 'all of it is there';
