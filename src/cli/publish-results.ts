@@ -1,4 +1,5 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { access, constants, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileError } from '../bytes/stream.ts';
 import type { PublishOutcome } from '../publish/publish.ts';
 import type { Context } from './context.ts';
@@ -11,6 +12,21 @@ export interface ResultFlags {
   readonly isArchiveOut?: boolean;
   readonly digestfile?: string;
   readonly imageRefs?: string;
+}
+
+/**
+ * Makes sure that the files for results can be written, before anything is published.
+ *
+ * @throws SlipwayError `FILE_NOT_FOUND`
+ */
+export async function checkResultFiles({ digestfile, imageRefs }: ResultFlags): Promise<void> {
+  for (const path of [digestfile, imageRefs]) {
+    if (path === undefined) continue;
+    const folder = dirname(path);
+    await access(folder, constants.W_OK).catch((error: unknown) => {
+      throw fileError(folder, error);
+    });
+  }
 }
 
 /** Prints and writes the results of a publication; throws its failure after that. */

@@ -23,6 +23,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   demo: () => import('./commands/demo.ts'),
 };
 
+/** Commands that only hold others. */
+const NESTED: readonly string[] = ['image', 'registry'];
+
 /** Runs one command line and tells its exit code; errors have been printed then. */
 export async function runCommandLine(
   args: readonly string[],
@@ -58,7 +61,9 @@ async function programFor(args: readonly string[], cli: Cli): Promise<Command> {
     .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => cli.output.out(text),
-      writeErr: () => {},
+      // Help that was not asked for.
+      writeErr: (text) => cli.output.err(text),
+      outputError: () => {},
     });
   const name = args[0] ?? '';
   const isHelp = name === '' || name === '--help' || name === '-h' || name === 'help';
@@ -94,10 +99,14 @@ function spellOut(args: readonly string[]): string[] {
 }
 
 function usageExit(error: CommanderError, args: readonly string[], output: Output): number {
-  if (error.exitCode === 0 || error.code === 'commander.help') return 0;
+  if (error.exitCode === 0) return 0;
+  if (error.code === 'commander.help') return args.length === 0 ? 0 : 2;
   const message = error.message.replace(/^error: /, '');
-  const command = args[0] !== undefined && Object.hasOwn(COMMANDS, args[0]) ? ` ${args[0]}` : '';
-  const hint = `slipway${command} --help shows how it is used`;
+  const [command = '', child = ''] = args;
+  const isNested =
+    NESTED.includes(command) && error.code !== 'commander.unknownCommand' && /^[a-z]+$/.test(child);
+  const named = [command, ...(isNested ? [child] : [])].join(' ');
+  const hint = `slipway ${named} --help shows how it is used`;
   const { text, exitCode } = renderError(new SlipwayError('USAGE', message, { hint }));
   output.err(text);
   return exitCode;

@@ -7,7 +7,7 @@ import type { Context, RegistryFlags } from '../context.ts';
 import { addImageFlags, addRegistryFlags, compressionSettings, type ImageFlags } from '../flags.ts';
 import { type Location, parseLocation } from '../location.ts';
 import { compress, derive, openDestination, openImage } from '../open.ts';
-import { type ResultFlags, tellResults } from '../publish-results.ts';
+import { checkResultFiles, type ResultFlags, tellResults } from '../publish-results.ts';
 import { verifyDestinations } from '../verify-destinations.ts';
 
 interface CopyFlags extends RegistryFlags, ImageFlags, ResultFlags {
@@ -58,6 +58,7 @@ async function copyImage(
   to: readonly Location[],
   flags: CopyFlags,
 ): Promise<void> {
+  await checkResultFiles(flags);
   const image = await openImage(context, from);
   const images: PublishedImage[] = [];
   const finishes: (() => Promise<void>)[] = [];

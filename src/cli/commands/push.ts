@@ -17,7 +17,7 @@ import type { Context, RegistryFlags } from '../context.ts';
 import { addImageFlags, addRegistryFlags, type ImageFlags } from '../flags.ts';
 import { parseLocation, parsePushReference } from '../location.ts';
 import { derive, openImage } from '../open.ts';
-import { type ResultFlags, tellResults } from '../publish-results.ts';
+import { checkResultFiles, type ResultFlags, tellResults } from '../publish-results.ts';
 import { verifyDestinations } from '../verify-destinations.ts';
 
 interface PushFlags extends RegistryFlags, ImageFlags, ResultFlags {
@@ -71,6 +71,7 @@ async function pushImages(
   references: readonly Reference[],
   flags: PushFlags,
 ): Promise<void> {
+  await checkResultFiles(flags);
   const images =
     flags.from === undefined
       ? await localImages(context, refs, references, flags)

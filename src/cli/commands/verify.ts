@@ -35,9 +35,13 @@ export function command(cli: Cli): Command {
       }
       const how = deep ? 'every byte was read and matches' : 'all of it is there';
       output.err(
-        `${name}: ${manifests} manifests and ${blobs} blobs, ${formatBytes(bytes)}: ${how}\n`,
+        `${name}: ${count(manifests, 'manifest')} and ${count(blobs, 'blob')}, ${formatBytes(bytes)}: ${how}\n`,
       );
       output.out(`${place.name}@${root.digest}\n`);
     });
   });
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
