@@ -84,6 +84,7 @@ export function fileError(path: string, cause: unknown): unknown {
     EPERM: 'permission denied',
     EROFS: 'the file system is read-only',
     ELOOP: 'too many symbolic links',
+    ENAMETOOLONG: 'the name is too long',
   };
   const code = systemCode(cause);
   if (code === 'ENOSPC' || code === 'EDQUOT') {
