@@ -91,6 +91,24 @@ test('oci archive: of an index with holes, the platform that manifest.json tells
   await readImages(archive);
 });
 
+test('oci archive: of several whole platforms, the one that manifest.json tells is taken', async (t) => {
+  const absent = ociImage([layer('absent')], 's390x');
+  const index = json({
+    schemaVersion: 2,
+    mediaType: INDEX,
+    manifests: [absent, ARM, AMD].map(({ descriptor }) => descriptor),
+  });
+  const list = [{ Config: `blobs/sha256/${sha256(AMD.config)}`, RepoTags: null, Layers: ['x'] }];
+  const archive = await opened(t, [
+    ...ociDocuments([describeBytes(index, INDEX)]),
+    rawFile('manifest.json', json(list)),
+    blob(index),
+    ...AMD.blobs,
+    ...ARM.blobs,
+  ]);
+  assert.equal((await archive.resolve('')).digest, AMD.descriptor.digest);
+});
+
 test('oci archive: without any whole manifest, manifest.json alone counts', async (t) => {
   const noManifest = AMD.blobs.filter((_, at) => at < 2);
   const archive = await opened(t, [...savedWithHoles(), ...noManifest]);

@@ -173,6 +173,9 @@ test('write: wrong bytes fail their push, and leave no trace in a file', async (
   }
   await assert.rejects(target.push(good, cut), /the source is gone/);
   const root = await put(target, await source(t), '');
+  const large = describeBytes(layer('large', 500_000), 'application/x-test') as Descriptor;
+  const other = () => fromMemory(layer('other', 500_000));
+  await assert.rejects(target.push(large, other), failing('DIGEST_MISMATCH'));
   await target.finish();
   assert.deepEqual(await readAll(path), [root.digest]);
   const clean = join(await scratch(t), 'clean.tar');

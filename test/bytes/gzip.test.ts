@@ -50,11 +50,11 @@ test('gzip and zstd: the result depends neither on chunks nor on blocks in fligh
 });
 
 test('gzip: these bytes are what every machine makes', async () => {
-  const packed = await all(gzip(fromMemory(Buffer.concat([prose(MIB + 9), noise(MIB)]))));
+  const packed = await all(gzip(fromMemory(Buffer.concat([prose(2 * MIB), noise(MIB)]))));
   assert.equal(packed.subarray(0, 10).toString('hex'), '1f8b08000000000000ff');
   assert.equal(
     createHash('sha256').update(packed).digest('hex'),
-    'd53f90d6143471f47c00bd6b3466c64ca03be68f22a8d326e7941b97998d7cde',
+    '43ed277baf5fda820fbfd26699ef908950aa0e2338c86051a2a76dda11727fe3',
   );
 });
 

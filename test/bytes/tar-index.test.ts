@@ -210,6 +210,8 @@ test('tar: types that have no place in an image are refused', async () => {
     indexOf(rawHeader({ name: 'd', type: '5', size: 5 }), paddedData('12345'), RAW_END),
   );
   await refused(indexOf(rawFile('d/', 'abc'), RAW_END));
+  const device = rawHeader({ name: 'null', type: '3' });
+  await refused(indexOf(ok, device, RAW_END), 'ARCHIVE_INVALID', /is a device/);
 });
 
 test('tar: records that readers understand in different ways are refused', async () => {
@@ -246,6 +248,12 @@ test('tar: records that readers understand in different ways are refused', async
   }
   const comment = await indexOf(rawPax({ comment: 'deadbeef' }, 'g'), ok, RAW_END);
   assert.deepEqual([...comment.files.keys()], ['ok.txt']);
+});
+
+test('tar: a streamed archive gives no name that readers could cut short', async () => {
+  for (const records of [{ path: 'a\0b' }, { path: '' }, { linkpath: 'a\0b' }]) {
+    await refused(drain(Buffer.concat([rawPax(records), rawFile('x', ''), RAW_END])));
+  }
 });
 
 test('tar: numbers that no file has are refused', async () => {
