@@ -209,7 +209,8 @@ test('a tag that moves leaves the old manifest under its digest', async (t) => {
 });
 
 test('DELETE of a tag takes only that tag; of a digest the manifest and its tags', async (t) => {
-  const rig = await startRig(t);
+  const storage = await temporaryFolder(t);
+  const rig = await startRig(t, { storage });
   const image = await pushImage(rig, APP);
   const index = indexOf([image]);
   const digest = digestOfJson(index);
@@ -226,6 +227,8 @@ test('DELETE of a tag takes only that tag; of a digest the manifest and its tags
   assert.equal(await digestAt(rig, 'v3'), undefined);
   assert.equal(await digestAt(rig, digest), undefined);
   assert.equal(await digestAt(rig, digestOfJson(image)), digestOfJson(image), 'the child stays');
+  const listed = await readFile(join(storage, APP, 'index.json'), 'utf8');
+  assert.ok(listed.includes(digestOfJson(image)), 'and no prune takes it');
   assert.equal((await rig.ask('DELETE', manifestPath(digest))).code(), 'MANIFEST_UNKNOWN');
 });
 
