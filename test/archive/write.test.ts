@@ -22,7 +22,7 @@ import type { Source } from '../../src/content/transport.ts';
 import { fetching } from '../../src/content/verify.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
-import { all } from '../bytes/samples.ts';
+import { all, chunked } from '../bytes/samples.ts';
 import {
   blob,
   config,
@@ -164,7 +164,7 @@ test('write: wrong bytes fail their push, and leave no trace in a file', async (
     throw new Error('the source is gone');
   };
   for (const [open, code] of [
-    [() => fromMemory(wrong), 'DIGEST_MISMATCH'],
+    [() => chunked(wrong, 7000), 'DIGEST_MISMATCH'],
     [() => fromMemory(A.subarray(1)), 'SIZE_MISMATCH'],
     [() => fromMemory(Buffer.concat([A, A])), 'SIZE_MISMATCH'],
   ] as const) {
@@ -174,7 +174,7 @@ test('write: wrong bytes fail their push, and leave no trace in a file', async (
   await assert.rejects(target.push(good, cut), /the source is gone/);
   const root = await put(target, await source(t), '');
   const large = describeBytes(layer('large', 500_000), 'application/x-test') as Descriptor;
-  const other = () => fromMemory(layer('other', 500_000));
+  const other = () => chunked(layer('other', 500_000), 10_000);
   await assert.rejects(target.push(large, other), failing('DIGEST_MISMATCH'));
   await target.finish();
   assert.deepEqual(await readAll(path), [root.digest]);
