@@ -87,6 +87,7 @@ export function createIndexFile(workspace: Workspace): IndexFile {
   return {
     entries: async () => (await load()).entries,
     async change(change) {
+      // A change must not rest on a stamp: some file systems count whole seconds.
       const before = await load({ again: true });
       if (parsed?.of !== before) parsed = { of: before, ...parseExactly(before) };
       const { top, entries } = parsed;

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openLayout } from '../../src/layout/layout.ts';
+import { removeUnused } from '../../src/layout/trash.ts';
+import { createWorkspace } from '../../src/layout/workspace.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { MEDIA_TYPE } from '../../src/oci/mediatype.ts';
 import { tempFolder } from '../state/folders.ts';
@@ -208,4 +210,19 @@ test('a clock that was set back makes nothing look unused', async (t) => {
   assert.deepEqual((await layout.prune()).blobs, []);
   await pushing.close();
   assert.deepEqual((await layout.prune()).blobs, [blob.descriptor.digest]);
+});
+
+test('a blob whose time is new when it has been moved away is put back', async (t) => {
+  const layout = await emptyLayout(t);
+  const blob = piece('found present after prune had looked at it', 'a/b');
+  await pushPiece(layout, blob);
+  const { digest } = blob.descriptor;
+  const workspace = createWorkspace(layout.dir, {});
+  const { mtimeMs } = await stat(join(layout.dir, 'blobs', 'sha256', digest.slice(7)));
+  assert.equal(await removeUnused(workspace, digest, mtimeMs), false);
+  assert.equal(await layout.exists(blob.descriptor), true);
+  assert.equal(await removeUnused(workspace, digest, Date.now() + 1000), true);
+  assert.equal(await layout.exists(blob.descriptor), false);
+  assert.deepEqual(await readdir(join(layout.dir, '.slipway', 'trash')), []);
+  await layout.close();
 });
