@@ -103,6 +103,7 @@ export {
 } from './registry/registries.ts';
 export type { Repository } from './registry/repository.ts';
 export type { TokenRealmPolicy } from './registry/token-realm.ts';
+export type { RegistryEvent, RegistryOptions } from './server/options.ts';
 export { type Registry, startRegistry } from './server/registry.ts';
 export { createCompressionTable } from './state/compressions.ts';
 export { type Hints, openHints } from './state/hints.ts';

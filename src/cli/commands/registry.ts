@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import type { RegistryEvent } from '../../server/options.ts';
 import { startRegistry } from '../../server/registry.ts';
 import { type Cli, newCommand } from '../command.ts';
+import { safeLine } from '../output.ts';
 
 interface ServeFlags {
   readonly listen: { readonly host: string; readonly port: number };
@@ -53,6 +55,10 @@ Example:
         ...(flags.htpasswd === undefined ? {} : { htpasswd: flags.htpasswd }),
         ...(flags.readOnly === undefined ? {} : { readOnly: flags.readOnly }),
         ...(flags.maxSize === undefined ? {} : { maxBytes: flags.maxSize }),
+        log: (event) => {
+          const text = describeRegistryEvent(event);
+          if (text !== undefined) output.err(`${safeLine(text)}\n`);
+        },
       });
       output.out(`listening on ${server.url}\n`);
       await new Promise<void>((resolve) => {
@@ -61,6 +67,14 @@ Example:
       });
       await server.close();
     });
+}
+
+/** Requests are too many to show; what went wrong is not. */
+function describeRegistryEvent(event: RegistryEvent): string | undefined {
+  if (event.type === 'warning') return `warning: ${event.message}`;
+  if (event.type === 'request') return undefined;
+  const why = event.error instanceof Error ? event.error.message : String(event.error);
+  return `${event.method} ${event.path} failed: ${why}`;
 }
 
 function parseListen(text: string): { host: string; port: number } {
