@@ -73,7 +73,7 @@ export async function compressLayers(graph: Graph, options: CompressLayersOption
     return { ...manifest.json, layers: changed };
   };
   const unknown = [...layers.values()].filter(
-    ({ from }) => table?.get(from.digest, settings) === undefined,
+    ({ from }) => recall(table, from, settings) === undefined,
   );
   let top: Promise<Descriptor> | undefined;
   return {
@@ -89,6 +89,16 @@ export async function compressLayers(graph: Graph, options: CompressLayersOption
 
 function isRaw(layer: Descriptor): boolean {
   return compressionOf(layer.mediaType) === 'none' && !isNonDistributable(layer.mediaType);
+}
+
+/** What the table says, unless nothing compressed can be like that. */
+function recall(
+  table: CompressionTable | undefined,
+  { digest }: Descriptor,
+  settings: CompressionSettings,
+): { readonly digest: Digest; readonly size: number } | undefined {
+  const found = table?.get(digest, settings);
+  return found === undefined || found.size <= 0 ? undefined : found;
 }
 
 /** A layer that becomes a compressed one. */
@@ -111,7 +121,7 @@ function compressedLayer(
       digest: from.digest,
     });
   }
-  const remembered = table?.get(from.digest, settings);
+  const remembered = recall(table, from, settings);
   let known: Descriptor | undefined = remembered && { mediaType, ...remembered };
   let ingesting: Promise<Ingest> | undefined;
   let making: Promise<Descriptor> | undefined;
@@ -158,11 +168,12 @@ function compressedLayer(
     known: () => known,
     described: async () => known ?? (await layer.make()),
     open: async function* opened(offset) {
-      if (making === undefined && known !== undefined) {
-        if ((await store.blobSize(known.digest)) === known.size) {
-          yield* store.fetch(known, { offset, signal });
-          return;
-        }
+      if (remembered !== undefined) {
+        // What was remembered must be right before anybody gets a byte of it.
+        const isThere = (await store.blobSize(remembered.digest)) === remembered.size;
+        const made = isThere ? { mediaType, ...remembered } : await layer.make();
+        yield* store.fetch(made, { offset, signal });
+        return;
       }
       const made = layer.make();
       // A reader may leave before it ends.
@@ -174,7 +185,6 @@ function compressedLayer(
         await made;
         throw error;
       }
-      await made;
     },
   };
   return layer;
