@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { fileError } from '../bytes/stream.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { isJsonObject, type JsonObject, parseJsonObject } from '../oci/json.ts';
-import { DOCKER_HUB } from '../oci/reference.ts';
+import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
 import type { Credential, CredentialLookup } from './credential.ts';
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 /** The key under which docker keeps the credentials of Docker Hub. */
 const DOCKER_HUB_KEY = 'https://index.docker.io/v1/';
+const DOCKER_HUB_NAMES = ['index.docker.io', 'docker.io', 'registry-1.docker.io'];
 
 /** The docker config file: `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. */
 export function dockerConfigPath(env: NodeJS.ProcessEnv = process.env): string {
@@ -26,12 +27,13 @@ export function dockerConfigPath(env: NodeJS.ProcessEnv = process.env): string {
  */
 export function dockerConfigCredentials(path: string = dockerConfigPath()): CredentialLookup {
   let config: Promise<JsonObject> | undefined;
-  return async ({ host }) => {
+  return async (repository) => {
     config ??= readConfig(path);
     const { auths } = await config;
-    if (!isJsonObject(auths)) return undefined;
-    const entry = entryFor(auths, host);
-    return entry === undefined ? undefined : credentialOf(entry, host, path);
+    if (auths === undefined || auths === null) return undefined;
+    if (!isJsonObject(auths)) throw invalid(path, 'its "auths" is no object');
+    const entry = entryFor(auths, repository);
+    return entry === undefined ? undefined : credentialOf(entry, repository.host, path);
   };
 }
 
@@ -45,28 +47,36 @@ async function readConfig(path: string): Promise<JsonObject> {
     throw new SlipwayError('CONFIG_INVALID', `can't read ${path}`, { path, cause: error });
   }
   try {
-    return parseJsonObject(bytes, path, MAX_CONFIG_BYTES);
+    return parseJsonObject(bytes, 'it', MAX_CONFIG_BYTES);
   } catch (error) {
-    // The text itself is never quoted: it holds passwords.
-    throw new SlipwayError('CONFIG_INVALID', isSlipwayError(error) ? error.message : path, {
-      path,
-      hint: 'mend the file, or point DOCKER_CONFIG at another folder',
-    });
+    throw invalid(path, isSlipwayError(error) ? error.message : 'it is not valid');
   }
 }
 
-/** The exact key first, then any key whose host part is this host, as docker does. */
-function entryFor(auths: JsonObject, host: string): JsonObject | undefined {
-  const key = host === DOCKER_HUB ? DOCKER_HUB_KEY : host;
-  if (Object.hasOwn(auths, key) && isJsonObject(auths[key])) return auths[key];
-  for (const [name, entry] of Object.entries(auths)) {
-    if (isJsonObject(entry) && hostOfKey(name) === hostOfKey(key)) return entry;
+/**
+ * The entry for the repository itself, or for the nearest part of its path (as containers/image
+ * keeps them), or for its host; then one with a scheme or an API version, as old dockers wrote.
+ * An entry for another path of the host is for that path only.
+ */
+function entryFor(auths: JsonObject, { host, path }: RepositoryName): JsonObject | undefined {
+  const own = (key: string): JsonObject | undefined => {
+    const entry = Object.hasOwn(auths, key) ? auths[key] : undefined;
+    return isJsonObject(entry) ? entry : undefined;
+  };
+  for (let scope = `${host}/${path}`; scope !== host; scope = scope.replace(/\/[^/]*$/, '')) {
+    const entry = own(scope);
+    if (entry !== undefined) return entry;
   }
-  return undefined;
+  const exact = own(host === DOCKER_HUB ? DOCKER_HUB_KEY : host);
+  if (exact !== undefined) return exact;
+  const hosts: readonly string[] = host === DOCKER_HUB ? DOCKER_HUB_NAMES : [host];
+  const key = Object.keys(auths).find((name) => hosts.includes(hostOfKey(name) ?? ''));
+  return key === undefined ? undefined : own(key);
 }
 
-function hostOfKey(key: string): string {
-  return key.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+/** Undefined for a key that holds a path. */
+function hostOfKey(key: string): string | undefined {
+  return /^(?:https?:\/\/)?([^/]+)(?:\/|\/v[12]\/?)?$/.exec(key)?.[1];
 }
 
 function credentialOf(entry: JsonObject, host: string, path: string): Credential | undefined {
@@ -77,13 +87,7 @@ function credentialOf(entry: JsonObject, host: string, path: string): Credential
   if (auth !== '') {
     const decoded = Buffer.from(auth, 'base64').toString('utf8');
     const colon = decoded.indexOf(':');
-    if (colon < 1) {
-      throw new SlipwayError('CONFIG_INVALID', `${path}: the "auth" of ${host} isn't valid`, {
-        path,
-        host,
-        hint: `log in again: docker login ${host}`,
-      });
-    }
+    if (colon < 1) throw invalid(path, `the "auth" of ${host} isn't valid`, host);
     username = decoded.slice(0, colon);
     // docker pads with NUL bytes in old files.
     password = decoded.slice(colon + 1).replace(/\0+$/, '');
@@ -97,4 +101,16 @@ function credentialOf(entry: JsonObject, host: string, path: string): Credential
     ...(identityToken === '' ? {} : { identityToken }),
     ...(registryToken === '' ? {} : { registryToken }),
   };
+}
+
+/** The text itself is never quoted: it holds passwords. */
+function invalid(path: string, how: string, host?: string): SlipwayError {
+  return new SlipwayError('CONFIG_INVALID', `${path}: ${how}`, {
+    path,
+    ...(host === undefined ? {} : { host }),
+    hint:
+      host === undefined
+        ? 'mend the file, or point DOCKER_CONFIG at another folder'
+        : `log in again: docker login ${host}`,
+  });
 }

@@ -8,6 +8,8 @@ export interface Challenge {
 
 const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
 const TOKEN68 = /[A-Za-z0-9\-._~+/]+=*(?=\s*(?:,|$))/y;
+/** More than a token: some registries leave the quotes of a URL away. */
+const UNQUOTED = /[^\s,"]+/y;
 const SPACE = /[ \t]*/y;
 const SEPARATORS = /[ \t,]*/y;
 
@@ -51,7 +53,7 @@ function parseHeader(header: string): Challenge[] {
       }
       position++;
       take(SPACE);
-      const value = header[position] === '"' ? quoted() : take(TOKEN);
+      const value = header[position] === '"' ? quoted() : take(UNQUOTED);
       if (value === undefined) return challenges;
       const key = name.toLowerCase();
       if (!parameters.has(key)) parameters.set(key, value);

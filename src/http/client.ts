@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
-import { connectionError } from './connection-error.ts';
+import { connectionError, stalled } from './connection-error.ts';
 import { connectionOptions, type TlsSettings } from './tls.ts';
 
 export interface HttpRequest {
@@ -12,8 +12,6 @@ export interface HttpRequest {
   /** length of a streamed body in bytes; without it the body is sent in chunked coding */
   readonly bodyBytes?: number;
   readonly signal?: AbortSignal | undefined;
-  /** wait for the answer's headers once the body is sent; the idle time-out if left out */
-  readonly headersTimeoutMs?: number;
 }
 
 export interface HttpResponse {
@@ -26,14 +24,22 @@ export interface HttpResponse {
   headers(name: string): readonly string[];
   /** The body, as it was sent, to be read once. Every response is either read or dropped. */
   readonly body: Bytes;
-  /** Reads the body into memory. */
-  read(maxBytes: number): Promise<Buffer>;
+  /**
+   * Reads the body into memory.
+   *
+   * @param timeoutMs for all of it, so that a drip of bytes ends too; default 5 minutes
+   * @throws SlipwayError `LIMIT_EXCEEDED`, `NETWORK`
+   */
+  read(maxBytes: number, timeoutMs?: number): Promise<Buffer>;
   /** Frees the connection without using the body. */
   drop(): Promise<void>;
 }
 
 export interface HttpOptions {
-  /** nothing received and nothing taken for this long ends a request; default 60 s */
+  /**
+   * Nothing received and nothing taken for this long ends a request; default 60 s. For the answer
+   * to a body it is a second longer for every 10 MB.
+   */
   readonly idleTimeoutMs?: number;
   /** default 10 s */
   readonly connectTimeoutMs?: number;
@@ -53,6 +59,10 @@ const CONNECTIONS_PER_ORIGIN = 32;
 const MAX_HEADER_BYTES = 64 * 1024;
 /** A body that nobody wants is read up to here to keep the connection; beyond, it is closed. */
 const DROP_BYTES = 64 * 1024;
+const DROP_TIMEOUT_MS = 2_000;
+const READ_TIMEOUT_MS = 300_000;
+/** A server is given a second for every 10 MB to put a body away. */
+const BYTES_PER_MS = 10_000;
 
 /** Makes a client with a pool of connections for each origin. */
 export function createHttp(options: HttpOptions = {}): Http {
@@ -81,28 +91,38 @@ export function createHttp(options: HttpOptions = {}): Http {
   return {
     async send(request) {
       request.signal?.throwIfAborted();
-      const { url } = request;
-      let bodyFailure: { error: unknown } | undefined;
-      const body =
-        request.body === undefined || request.body instanceof Uint8Array
-          ? request.body
-          : remembering(request.body, (error) => {
-              bodyFailure = { error };
-            });
+      const { url, body } = request;
+      const pool = poolFor(url);
+      const common = {
+        method: request.method as 'GET',
+        path: `${url.pathname}${url.search}`,
+        headers: { ...BASE_HEADERS, ...request.headers, ...lengthOf(request) },
+      };
+      if (body === undefined || body instanceof Uint8Array) {
+        const signal = request.signal ?? null;
+        try {
+          return wrap(await pool.request({ ...common, body: body ?? null, signal }), request);
+        } catch (error) {
+          request.signal?.throwIfAborted();
+          throw connectionError(error, url);
+        }
+      }
+      const sending = watchBody(body, url, idleTimeoutMs);
+      const signals = [sending.stalled, ...(request.signal === undefined ? [] : [request.signal])];
       try {
-        const response = await poolFor(url).request({
-          method: request.method as 'GET',
-          path: `${url.pathname}${url.search}`,
-          headers: { ...BASE_HEADERS, ...request.headers, ...lengthOf(request) },
-          ...(body === undefined ? {} : { body: body as unknown as Buffer }),
-          ...(request.signal === undefined ? {} : { signal: request.signal }),
-          headersTimeout: Math.max(request.headersTimeoutMs ?? 0, idleTimeoutMs),
+        const answer = await pool.request({
+          ...common,
+          body: sending.body as unknown as Buffer,
+          signal: AbortSignal.any(signals),
+          // The library's clock also runs while the body is being sent; ours knows better.
+          headersTimeout: 0,
         });
-        return wrap(response, url, request.signal);
+        return wrap(answer, request);
       } catch (error) {
         request.signal?.throwIfAborted();
-        if (bodyFailure !== undefined) throw bodyFailure.error;
-        throw connectionError(error, url);
+        throw sending.failure()?.error ?? connectionError(error, url);
+      } finally {
+        sending.end();
       }
     },
     async close() {
@@ -119,19 +139,55 @@ function lengthOf({ body, bodyBytes }: HttpRequest): Record<string, string> {
   return length === undefined ? {} : { 'content-length': String(length) };
 }
 
-/** Hands a body through and keeps what its iteration threw: the HTTP library wraps it. */
-async function* remembering(body: Bytes, failed: (error: unknown) => void): Bytes {
-  try {
-    yield* body;
-  } catch (error) {
-    failed(error);
-    throw error;
+interface WatchedBody {
+  readonly body: Bytes;
+  /** aborted when the other side takes nothing, or says nothing to a body that is complete */
+  readonly stalled: AbortSignal;
+  /** what the body's own iteration threw: the library wraps it */
+  failure(): { readonly error: unknown } | undefined;
+  /** The answer is there. */
+  end(): void;
+}
+
+/** Time counts against the other side only while it is its turn: a slow source is no stall. */
+function watchBody(bytes: Bytes, url: URL, idleTimeoutMs: number): WatchedBody {
+  const stall = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let failure: { error: unknown } | undefined;
+  let hasEnded = false;
+  const expectWithin = (ms: number): void => {
+    if (hasEnded) return;
+    timer = setTimeout(() => stall.abort(stalled(url)), ms);
+  };
+  async function* watched(): Bytes {
+    let sentBytes = 0;
+    try {
+      for await (const chunk of bytes) {
+        expectWithin(idleTimeoutMs);
+        sentBytes += chunk.byteLength;
+        yield chunk;
+        clearTimeout(timer);
+      }
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+    expectWithin(idleTimeoutMs + sentBytes / BYTES_PER_MS);
   }
+  return {
+    body: watched(),
+    stalled: stall.signal,
+    failure: () => failure,
+    end() {
+      hasEnded = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 type Answer = Awaited<ReturnType<Pool['request']>>;
 
-function wrap(answer: Answer, url: URL, signal: AbortSignal | undefined): HttpResponse {
+function wrap(answer: Answer, { url, signal }: HttpRequest): HttpResponse {
   const headers = (name: string): readonly string[] => {
     const value = answer.headers[name];
     return value === undefined ? [] : Array.isArray(value) ? value : [value];
@@ -146,9 +202,17 @@ function wrap(answer: Answer, url: URL, signal: AbortSignal | undefined): HttpRe
       return all.length === 0 ? undefined : all.join(', ');
     },
     body,
-    read: (maxBytes) => collect(body, maxBytes, 'the answer'),
+    async read(maxBytes, timeoutMs = READ_TIMEOUT_MS) {
+      const timer = setTimeout(() => answer.body.destroy(stalled(url)), timeoutMs);
+      try {
+        return await collect(body, maxBytes, `the answer of ${url.host}`);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
     async drop() {
-      await answer.body.dump({ limit: DROP_BYTES }).catch(() => {});
+      const signal = AbortSignal.timeout(DROP_TIMEOUT_MS);
+      await answer.body.dump({ limit: DROP_BYTES, signal }).catch(() => {});
     },
   };
 }

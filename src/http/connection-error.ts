@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import { SlipwayError, systemCode } from '../errors.ts';
 
 /** What a failed connection means, in our words. Errors of Slipway's own pass through. */
@@ -31,7 +32,7 @@ export function connectionError(error: unknown, url: URL): unknown {
       return network(`${host} did not answer the connection in time`, true);
     case 'UND_ERR_HEADERS_TIMEOUT':
     case 'UND_ERR_BODY_TIMEOUT':
-      return network(`${host} stopped answering`, true);
+      return stalled(url, error);
     case 'ECONNRESET':
     case 'EPIPE':
     case 'UND_ERR_SOCKET':
@@ -60,14 +61,33 @@ export function connectionError(error: unknown, url: URL): unknown {
       },
     );
   }
-  if (code?.startsWith('HPE_') === true) {
+  if (error instanceof errors.HTTPParserError) {
     return new SlipwayError('NOT_A_REGISTRY', `what answers at ${host} is no HTTP server`, {
       host,
       ...(url.protocol === 'http:' ? { hint: 'it may want TLS: leave --plain-http away' } : {}),
       cause: error,
     });
   }
+  if (code !== undefined && /^ERR_(?:SSL|TLS|OSSL)_/.test(code)) {
+    return new SlipwayError('TLS', `no TLS connection to ${host} came about: ${code}`, {
+      host,
+      hint: 'the registry may want a client certificate, or another version of TLS',
+      cause: error,
+    });
+  }
+  if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) {
+    return network(`no connection to ${host}: ${code}`, false);
+  }
   return error;
+}
+
+/** The error for a host from which nothing comes any more, or which takes nothing. */
+export function stalled(url: URL, cause?: unknown): SlipwayError {
+  return new SlipwayError('NETWORK', `${url.host} stopped answering`, {
+    host: url.host,
+    transient: true,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 /** OpenSSL's codes for an answer that isn't TLS at all. */

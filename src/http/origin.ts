@@ -16,6 +16,21 @@ export function isAddress(hostname: string): boolean {
   return isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
 }
 
+/**
+ * True for `localhost` and for loopback, private, link-local and unspecified addresses, as they
+ * stand in a parsed URL: that parser has made odd spellings plain.
+ */
+export function isInside(hostname: string): boolean {
+  if (isLoopback(hostname)) return true;
+  if (!isAddress(hostname)) return false;
+  const bare = hostname.replace(/^\[|\]$/g, '');
+  return (
+    /^(?:0|10|127)\.|^169\.254\.|^192\.168\.|^172\.(?:1[6-9]|2[0-9]|3[01])\.|^100\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\./.test(
+      bare,
+    ) || /^(?:::|f[cd]|fe[89ab])/i.test(bare)
+  );
+}
+
 /** True if both have the same scheme, host and port: what one credential may be sent to. */
 export function sameOrigin(a: URL, b: URL): boolean {
   return a.protocol === b.protocol && a.host === b.host;

@@ -8,6 +8,8 @@ export interface RetryPolicy {
   readonly attempts: number;
   /** tries while the host has not answered once in this run */
   readonly firstContactAttempts: number;
+  /** no further try is begun after this long while the host has not answered once */
+  readonly firstContactMs: number;
   /** upper bound of the first wait; each further one doubles it */
   readonly baseMs: number;
   readonly maxMs: number;
@@ -18,6 +20,7 @@ export interface RetryPolicy {
 export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   attempts: 8,
   firstContactAttempts: 4,
+  firstContactMs: 4_000,
   baseMs: 250,
   maxMs: 20_000,
   maxRetryAfterMs: 300_000,
@@ -47,9 +50,13 @@ export interface RetryOptions {
 /**
  * Does `step` until it succeeds, fails for good, or the attempts are used up. Full jitter; a wait
  * that the host asked for holds for all requests to it and counts as no attempt.
+ *
+ * A failure after the last attempt isn't transient any more, so that attempts never multiply where
+ * a step that is repeated consists of others.
  */
 export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { gate, signal, policy = DEFAULT_RETRY_POLICY, emit = silent } = options;
+  const startedAt = performance.now();
   let failures = 0;
   let waits = 0;
   for (;;) {
@@ -59,26 +66,21 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
     } catch (error) {
       signal?.throwIfAborted();
       if (!isSlipwayError(error) || error.facts.transient !== true) throw error;
-      const asked = error.facts.retryAfterMs;
-      const isHonoured = asked !== undefined && asked <= policy.maxRetryAfterMs;
-      if (isHonoured && waits < MAX_ASKED_WAITS) waits++;
+      const askedMs = error.facts.retryAfterMs;
+      const isAsked = askedMs !== undefined && waits < MAX_ASKED_WAITS;
+      if (isAsked) waits++;
       else failures++;
-      const limit = gate.answered ? policy.attempts : policy.firstContactAttempts;
-      if (failures >= limit || (asked !== undefined && !isHonoured))
-        throw exhausted(error, failures + waits);
-      const ceiling = Math.min(policy.maxMs, policy.baseMs * 2 ** failures);
+      const tries = failures + waits;
+      const isTooLong = askedMs !== undefined && askedMs > policy.maxRetryAfterMs;
+      if (isTooLong || isUsedUp(gate, policy, failures, startedAt)) throw exhausted(error, tries);
       const delayMs = Math.round(
-        isHonoured ? asked + Math.random() * policy.baseMs : Math.random() * ceiling,
+        isAsked
+          ? askedMs + Math.random() * policy.baseMs
+          : Math.random() * Math.min(policy.maxMs, policy.baseMs * 2 ** (failures - 1)),
       );
-      if (isHonoured) gate.closedUntil = Math.max(gate.closedUntil, performance.now() + asked);
-      emit({
-        type: 'retry',
-        host: gate.host,
-        reason: error.message,
-        attempt: failures + waits,
-        delayMs,
-      });
-      await sleep(delayMs, undefined, { ...(signal === undefined ? {} : { signal }) });
+      if (isAsked) gate.closedUntil = Math.max(gate.closedUntil, performance.now() + askedMs);
+      emit({ type: 'retry', host: gate.host, reason: error.message, attempt: tries, delayMs });
+      await pause(delayMs, signal);
     }
   }
 }
@@ -86,16 +88,40 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
 /** A host that asks to wait again and again gets its way this often before it counts. */
 const MAX_ASKED_WAITS = 10;
 
+function isUsedUp(
+  gate: HostGate,
+  policy: RetryPolicy,
+  failures: number,
+  startedAt: number,
+): boolean {
+  if (gate.answered) return failures >= policy.attempts;
+  const spentMs = performance.now() - startedAt;
+  return failures >= policy.firstContactAttempts || spentMs >= policy.firstContactMs;
+}
+
 async function waitForGate(gate: HostGate, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
-  const waitMs = gate.closedUntil - performance.now();
-  if (waitMs > 0) await sleep(waitMs, undefined, { ...(signal === undefined ? {} : { signal }) });
+  for (;;) {
+    const waitMs = gate.closedUntil - performance.now();
+    if (waitMs <= 0) return;
+    await pause(waitMs, signal);
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleep(ms, undefined, { ...(signal === undefined ? {} : { signal }) });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
 }
 
 function exhausted(error: SlipwayError, attempts: number): SlipwayError {
-  if (attempts <= 1) return error;
-  return new SlipwayError(error.code, `${error.message} (tried ${attempts} times)`, {
+  const tried = attempts <= 1 ? '' : ` (tried ${attempts} times)`;
+  return new SlipwayError(error.code, `${error.message}${tried}`, {
     ...error.facts,
+    transient: false,
     cause: error,
   });
 }

@@ -1,4 +1,5 @@
 import type { Credential, CredentialLookup } from '../credentials/credential.ts';
+import { orAborted } from '../http/abort.ts';
 import { type Challenge, parseChallenges } from '../http/challenge.ts';
 import type { Http, HttpResponse } from '../http/client.ts';
 import type { RepositoryName } from '../oci/reference.ts';
@@ -12,11 +13,11 @@ interface Asking {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A 401 that a request got. */
+/** A refusal that a request got. */
 interface Refusal {
   /** the Authorization header that the request carried */
   readonly sent: string | undefined;
-  /** 401s that the request got before */
+  /** refusals that the request got before */
   readonly refusals: number;
 }
 
@@ -25,7 +26,7 @@ export interface Authorizer {
   /** The Authorization header for a request, or undefined while nothing is known to be wanted. */
   header(asking: Asking): Promise<string | undefined>;
   /**
-   * Learns from a 401. True if asking again can help: a way to authenticate was found, or the
+   * Learns from a refusal. True if asking again can help: a way to authenticate was found, or the
    * token may have run out.
    */
   learn(response: HttpResponse, asking: Asking, refusal: Refusal): Promise<boolean>;
@@ -52,25 +53,30 @@ export function createAuthorizer(
     const credential = await credentialFor(asking);
     if (credential?.registryToken !== undefined) return credential.registryToken;
     const scopes = scopesOf(asking);
-    const key = `${credential?.username ?? ''} ${keyOf(scopes)}`;
+    const key = tokenKey(credential, scopes);
     const cached = tokens.get(key);
     if (cached !== undefined) {
-      const token = await cached;
+      const token = await orAborted(cached, asking.signal);
       if (performance.now() < token.renewAt) return token.value;
     }
-    const fetching = fetchToken(http, {
-      registry,
-      challenge: known,
-      scopes,
-      credential,
-      realmPolicy,
-      signal: asking.signal,
-    });
-    tokens.set(key, fetching);
-    fetching.catch(() => {
-      if (tokens.get(key) === fetching) tokens.delete(key);
-    });
-    return (await fetching).value;
+    let fetching = tokens.get(key);
+    // While this one waited, another may have begun to renew it.
+    if (fetching === undefined || fetching === cached) {
+      // Shared by all who ask: no single one's signal may end it for the others.
+      const fresh = fetchToken(http, {
+        registry,
+        challenge: known,
+        scopes,
+        credential,
+        realmPolicy,
+      });
+      tokens.set(key, fresh);
+      fresh.catch(() => {
+        if (tokens.get(key) === fresh) tokens.delete(key);
+      });
+      fetching = fresh;
+    }
+    return (await orAborted(fetching, asking.signal)).value;
   };
 
   return {
@@ -96,13 +102,12 @@ export function createAuthorizer(
       if (keyOf(scopesOf(asking)) !== before) return true;
       // The token may have run out: a fresh one is worth one try, and another's renewal is used.
       const credential = await credentialFor(asking);
-      const tokenKey = `${credential?.username ?? ''} ${before}`;
-      const current = await tokens.get(tokenKey)?.catch(() => undefined);
-      if (current !== undefined && `Bearer ${current.value}` === sent) {
-        tokens.delete(tokenKey);
-        return refusals === 0;
-      }
-      return true;
+      if (credential?.registryToken !== undefined) return false;
+      const renewing = tokenKey(credential, scopesOf(asking));
+      const current = await tokens.get(renewing)?.catch(() => undefined);
+      if (current === undefined || `Bearer ${current.value}` !== sent) return true;
+      tokens.delete(renewing);
+      return refusals === 0;
     },
   };
 }
@@ -116,6 +121,21 @@ function pickChallenge(challenges: readonly Challenge[]): Challenge | undefined 
     challenges.find(({ scheme }) => scheme === 'bearer') ??
     challenges.find(({ scheme }) => scheme === 'basic')
   );
+}
+
+/** True for an answer that a login, or a token for more, may change. */
+export function isAboutLogin(response: HttpResponse): boolean {
+  return response.status === 401 || (response.status === 403 && lacksScope(response));
+}
+
+/** True if the registry says that the token is good, but not for this. */
+export function lacksScope(response: HttpResponse): boolean {
+  const challenges = parseChallenges(response.headers('www-authenticate'));
+  return challenges.some(({ parameters }) => parameters.get('error') === 'insufficient_scope');
+}
+
+function tokenKey(credential: Credential | undefined, scopes: readonly Scope[]): string {
+  return `${credential?.username ?? ''} ${keyOf(scopes)}`;
 }
 
 function keyOf(scopes: readonly Scope[]): string {

@@ -1,5 +1,6 @@
 import type { Bytes } from '../bytes/stream.ts';
 import type { FetchOptions, Signalled } from '../content/transport.ts';
+import { sizeMismatch } from '../content/verify.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
 import { contentRangeStart } from '../http/range.ts';
@@ -14,8 +15,17 @@ import { registryError } from './errors.ts';
 export async function blobExists(
   context: RepositoryContext,
   descriptor: Descriptor,
-  { signal }: Signalled = {},
+  options: Signalled = {},
 ): Promise<boolean> {
+  return (await lookForBlob(context, descriptor, options)) === true;
+}
+
+/** Like {@link blobExists}; undefined if the registry doesn't tell. */
+export async function lookForBlob(
+  context: RepositoryContext,
+  descriptor: Descriptor,
+  { signal }: Signalled = {},
+): Promise<boolean | undefined> {
   const response = await context.host.send({
     method: 'HEAD',
     url: blobPath(context, descriptor),
@@ -26,10 +36,8 @@ export async function blobExists(
     signal,
   });
   await response.drop();
-  if (response.status === 401) {
-    throw await registryError(response, { ...whereIs(context), digest: descriptor.digest });
-  }
-  if (response.status !== 200) return false;
+  if (response.status === 404) return false;
+  if (response.status !== 200) return undefined;
   const length = response.header('content-length');
   return length === undefined || Number(length) === descriptor.size;
 }
@@ -52,13 +60,15 @@ export async function* fetchBlob(
         skip = Math.max(0, skip - chunk.byteLength);
         if (fresh === undefined) continue;
         position += fresh.byteLength;
+        if (position > descriptor.size) throw sizeMismatch(descriptor, position, 'at least');
         cuts = 0;
         yield fresh;
       }
       return;
     } catch (error) {
       const isCut = isSlipwayError(error) && error.facts.transient === true;
-      if (!isCut || ++cuts > MAX_CUTS) throw sourceError(error, context, descriptor);
+      if (!isCut) throw sourceError(error, context, descriptor);
+      if (++cuts > MAX_CUTS) throw cutTooOften(error, context, descriptor);
     }
   }
 }
@@ -108,6 +118,21 @@ export function refuseEncoding(response: HttpResponse, context: RepositoryContex
     `${context.host.name} sends content in a coding that was not asked for`,
     { ...whereIs(context), hint: 'a proxy before the registry compresses; switch that off' },
   );
+}
+
+/** Not transient: it was repeated here, and nobody above should repeat it once more. */
+function cutTooOften(
+  error: SlipwayError,
+  context: RepositoryContext,
+  { digest }: Descriptor,
+): SlipwayError {
+  return new SlipwayError(error.code, `${error.message} (${MAX_CUTS + 1} times in a row)`, {
+    ...error.facts,
+    ...whereIs(context),
+    side: 'source',
+    digest,
+    transient: false,
+  });
 }
 
 function sourceError(error: unknown, context: RepositoryContext, { digest }: Descriptor): unknown {

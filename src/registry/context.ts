@@ -9,7 +9,6 @@ export interface RepositoryContext {
   readonly host: RegistryHost;
   readonly repository: RepositoryName;
   readonly sightings: Sightings;
-  readonly idleTimeoutMs: number;
   readonly emit: Emit;
   readonly pull: readonly Scope[];
   readonly push: readonly Scope[];

@@ -2,6 +2,7 @@ import { printable } from '../bytes/printable.ts';
 import {
   type ErrorCode,
   type ErrorFacts,
+  isSlipwayError,
   type RegistryErrorDetail,
   SlipwayError,
 } from '../errors.ts';
@@ -11,6 +12,8 @@ import { isJsonObject } from '../oci/json.ts';
 
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_ERRORS = 20;
+/** What a registry says is worth so long a wait. */
+const ERROR_TIMEOUT_MS = 5_000;
 
 /**
  * Turns an answer that isn't the wanted one into an error: the registry's own codes and words,
@@ -18,12 +21,24 @@ const MAX_ERRORS = 20;
  */
 export async function registryError(
   response: HttpResponse,
-  facts: ErrorFacts & { readonly host: string; readonly doing?: string },
+  facts: ErrorFacts & {
+    readonly host: string;
+    readonly doing?: string;
+    /** credentials were taken: what a 401 then refuses is the right to do this */
+    readonly isLoggedIn?: boolean;
+  },
 ): Promise<SlipwayError> {
-  const { doing, ...where } = facts;
-  const { status } = response;
+  const { doing, isLoggedIn = false, ...where } = facts;
+  const status = isLoggedIn && response.status === 401 ? 403 : response.status;
   const type = response.header('content-type') ?? '';
   const details = await readDetails(response);
+  if (details === undefined) {
+    return new SlipwayError(
+      'LIMIT_EXCEEDED',
+      `${where.host} answered ${response.status} with more text than any honest error has`,
+      { ...where, status: response.status },
+    );
+  }
   const codes = details.map(({ code }) => code);
   const words = details.map(describeDetail).join('; ');
   const waitMs = retryAfterMs(response.header('retry-after'));
@@ -33,14 +48,18 @@ export async function registryError(
   const server = printable(response.header('server') ?? '', 60);
   const said =
     words !== '' ? `: ${words}` : isWebPage ? ` with a web page${server && ` from ${server}`}` : '';
-  return new SlipwayError(code, `${meaning}: ${where.host} answered ${status}${what}${said}`, {
-    ...where,
-    status,
-    ...(details.length === 0 ? {} : { registryErrors: details }),
-    ...(hint === undefined ? {} : { hint }),
-    ...(isTransientStatus(status) ? { transient: true } : {}),
-    ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
-  });
+  return new SlipwayError(
+    code,
+    `${meaning}: ${where.host} answered ${response.status}${what}${said}`,
+    {
+      ...where,
+      status: response.status,
+      ...(details.length === 0 ? {} : { registryErrors: details }),
+      ...(hint === undefined ? {} : { hint }),
+      ...(isTransientStatus(status) ? { transient: true } : {}),
+      ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
+    },
+  );
 }
 
 /** True for statuses that may be gone when the same step is repeated. */
@@ -114,6 +133,9 @@ function classify(
   if (isTransientStatus(status)) {
     return { code: 'SERVER_ERROR', meaning: 'the registry failed' };
   }
+  if (has('UNAUTHORIZED')) return { code: 'AUTH_REQUIRED', meaning: 'not logged in' };
+  if (has('DENIED')) return { code: 'DENIED', meaning: 'not allowed' };
+  if (has('TOOMANYREQUESTS')) return { code: 'RATE_LIMITED', meaning: 'too many requests' };
   if (isWebPage || (status >= 200 && status < 400)) {
     return {
       code: 'NOT_A_REGISTRY',
@@ -144,17 +166,20 @@ function classify(
   return { code: 'NOT_A_REGISTRY', meaning: 'an answer that no registry should give' };
 }
 
-async function readDetails(response: HttpResponse): Promise<RegistryErrorDetail[]> {
+/** Undefined for a text that goes over the cap: that is final, whatever the status. */
+async function readDetails(response: HttpResponse): Promise<RegistryErrorDetail[] | undefined> {
   let text: string;
   try {
-    text = (await response.read(MAX_ERROR_BYTES)).toString('utf8');
-  } catch {
+    text = (await response.read(MAX_ERROR_BYTES, ERROR_TIMEOUT_MS)).toString('utf8');
+  } catch (error) {
     await response.drop();
-    return [];
+    return isSlipwayError(error, 'LIMIT_EXCEEDED') ? undefined : [];
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(text, (_key, value) =>
+      typeof value === 'string' ? printable(value) : value,
+    );
   } catch {
     return [];
   }
@@ -164,7 +189,7 @@ async function readDetails(response: HttpResponse): Promise<RegistryErrorDetail[
 }
 
 function toDetail(json: { readonly [key: string]: unknown }): RegistryErrorDetail[] {
-  const text = (value: unknown) => (typeof value === 'string' ? printable(value) : '');
+  const text = (value: unknown) => (typeof value === 'string' ? value : '');
   const code = text(json.code);
   const message = text(json.message) || text(json.error) || text(json.details);
   if (code === '' && message === '') return [];
@@ -178,6 +203,6 @@ function toDetail(json: { readonly [key: string]: unknown }): RegistryErrorDetai
 }
 
 function describeDetail({ code, message, detail }: RegistryErrorDetail): string {
-  const extra = typeof detail === 'string' && detail !== '' ? ` (${printable(detail)})` : '';
+  const extra = typeof detail === 'string' && detail !== '' ? ` (${detail})` : '';
   return message === undefined ? `${code}${extra}` : `${code}: ${message}${extra}`;
 }

@@ -1,15 +1,17 @@
 import { createLane } from '../bytes/lane.ts';
-import type { Bytes } from '../bytes/stream.ts';
+import { type Bytes, collect, fromMemory } from '../bytes/stream.ts';
 import type { CredentialLookup } from '../credentials/credential.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
+import { orAborted } from '../http/abort.ts';
 import type { Http, HttpResponse } from '../http/client.ts';
 import { isLoopback, sameOrigin } from '../http/origin.ts';
 import { type HostGate, type RetryPolicy, withRetry } from '../http/retry.ts';
 import { probeScheme } from '../http/scheme.ts';
 import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
-import { type Authorizer, createAuthorizer } from './authorizer.ts';
+import { type Authorizer, createAuthorizer, isAboutLogin, lacksScope } from './authorizer.ts';
 import { isTransientStatus, registryError } from './errors.ts';
+import { redirectTarget } from './location.ts';
 import type { Scope } from './scope.ts';
 import type { TokenRealmPolicy } from './token-realm.ts';
 
@@ -37,11 +39,12 @@ export interface RegistryRequest {
   /** Opens the body anew for each try. */
   readonly body?: () => Bytes | Uint8Array;
   readonly bodyBytes?: number;
-  readonly headersTimeoutMs?: number;
+  /** The body of a 2xx is read within the try, so that a cut in it is repeated; one byte more is an error. */
+  readonly answerBytes?: number;
   /** what is being done, for errors: "push a blob" */
   readonly doing: string;
   readonly digest?: string;
-  /** false: a failure is thrown at once; whoever called knows what to repeat */
+  /** false: a failure is thrown at once, for whoever called knows what to repeat */
   readonly retried?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -51,12 +54,14 @@ export interface RegistryHost {
   /** as in references: `docker.io`, `localhost:5000` */
   readonly name: string;
   /**
-   * Sends a request and follows redirects of reads. Answers with a status that repeating may mend
-   * are repeated, then thrown; all others are returned.
+   * Sends a request, logs in where that is wanted, and follows redirects. What repeating may mend
+   * is repeated, then thrown, as is a refused login; all other answers are returned.
    *
-   * @throws SlipwayError `NETWORK`, `TLS`, `SERVER_ERROR`, `RATE_LIMITED`, `AUTH_REQUIRED` …
+   * @throws SlipwayError `NETWORK`, `TLS`, `SERVER_ERROR`, `RATE_LIMITED`, `AUTH_REQUIRED`, `DENIED` …
    */
   send(request: RegistryRequest): Promise<HttpResponse>;
+  /** Repeats a step of several requests, as `send` repeats a request. */
+  repeat<T>(step: () => Promise<T>, signal: AbortSignal | undefined): Promise<T>;
   /**
    * Does work in one of the host's lanes: large blobs in one, small blobs and manifests in another,
    * so that a small request never waits behind layers.
@@ -93,22 +98,26 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
   const base = async (signal: AbortSignal | undefined): Promise<URL> => {
     const choice = settings.scheme ?? (isLoopback(hostname) ? 'probe' : 'https');
     if (choice !== 'probe') return new URL(`${choice}://${endpoint}`);
-    probing ??= probeScheme(endpoint, { signal }).then(
-      (scheme) => new URL(`${scheme}://${endpoint}`),
-    );
-    try {
-      return await probing;
-    } catch (error) {
-      // A refused connection says nothing about the scheme.
-      probing = undefined;
-      throw error;
+    if (probing === undefined) {
+      // Shared by all requests: no single one's signal may end it for the others.
+      const probe = probeScheme(endpoint).then((scheme) => new URL(`${scheme}://${endpoint}`));
+      probing = probe;
+      probe.then(
+        () => {
+          gate.answered = true;
+        },
+        () => {
+          // A refused connection says nothing about the scheme.
+          if (probing === probe) probing = undefined;
+        },
+      );
     }
+    return await orAborted(probing, signal);
   };
 
   const attempt = async (request: RegistryRequest): Promise<HttpResponse> => {
     const { signal } = request;
     const origin = await base(signal);
-    gate.answered ||= probing !== undefined;
     authorizer ??= createAuthorizer(http, origin, settings.credentials, settings.realmPolicy);
     let url = new URL(request.url, origin);
     let refusals = 0;
@@ -126,20 +135,17 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
         },
         ...(request.body === undefined ? {} : { body: request.body() }),
         ...(request.bodyBytes === undefined ? {} : { bodyBytes: request.bodyBytes }),
-        ...(request.headersTimeoutMs === undefined
-          ? {}
-          : { headersTimeoutMs: request.headersTimeoutMs }),
         signal,
       });
       gate.answered = true;
-      if (response.status === 401 && isOwn) {
+      if (isOwn && isAboutLogin(response)) {
         const refusal = { sent: authorization, refusals: refusals++ };
         if (await authorizer.learn(response, request, refusal)) {
           await response.drop();
           continue;
         }
       }
-      const next = redirectTarget(response, request);
+      const next = redirectTarget(response, request.method);
       if (next === undefined) return response;
       await response.drop();
       if (++redirects > MAX_REDIRECTS) throw tooManyRedirects(name);
@@ -149,26 +155,32 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
 
   const checked = async (request: RegistryRequest): Promise<HttpResponse> => {
     const response = await attempt(request);
-    if (!isTransientStatus(response.status)) return response;
+    const { status } = response;
+    if (status !== 401 && !isTransientStatus(status)) {
+      const isRead = request.answerBytes !== undefined && status >= 200 && status < 300;
+      return isRead ? await inMemory(response, request.answerBytes ?? 0) : response;
+    }
+    const isRefused = status === 401 && lacksScope(response);
+    const isLoggedIn = isRefused && (await settings.credentials(request.repository)) !== undefined;
     throw await registryError(response, {
       host: name,
       repository: request.repository.path,
       doing: request.doing,
+      isLoggedIn,
       ...(request.digest === undefined ? {} : { digest: request.digest }),
     });
   };
+
+  const repeat = <T>(step: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
+    withRetry(step, { gate, policy: retry, emit, signal });
 
   return {
     name,
     async send(request) {
       if (request.retried === false) return await checked(request);
-      return await withRetry(() => checked(request), {
-        gate,
-        policy: retry,
-        emit,
-        signal: request.signal,
-      });
+      return await repeat(() => checked(request), request.signal);
     },
+    repeat,
     inLane: (sizeBytes, work, signal) =>
       (sizeBytes < SMALL_BYTES ? small : large).run(work, signal),
     requests: ({ path }) => sent.get(path) ?? 0,
@@ -178,51 +190,20 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
   };
 }
 
-/** Where a read is sent on to, or undefined. Never from https to http. */
-function redirectTarget(response: HttpResponse, { method }: RegistryRequest): URL | undefined {
-  const { status } = response;
-  const isRedirect =
-    status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
-  const location = response.header('location');
-  if (!isRedirect || location === undefined || (method !== 'GET' && method !== 'HEAD')) {
-    return undefined;
-  }
-  return resolveLocation(location, response.url);
-}
-
-/**
- * Resolves a `Location`: relative to the request that it answers, and never from https to http.
- *
- * @throws SlipwayError `NOT_A_REGISTRY`, `TLS`
- */
-export function resolveLocation(location: string, from: URL): URL {
-  const refuse = (why: string) =>
-    new SlipwayError('NOT_A_REGISTRY', `${from.host} sends on to a Location that ${why}`, {
-      host: from.host,
-    });
-  let url: URL;
-  try {
-    url = new URL(location, from);
-  } catch {
-    throw refuse('is no URL');
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('is no http URL');
-  if (url.username !== '' || url.password !== '') throw refuse('holds a password');
-  if (from.protocol === 'https:' && url.protocol === 'http:') {
-    throw new SlipwayError(
-      'TLS',
-      `${from.host} sends on from https to plain http; that is refused`,
-      {
-        host: from.host,
-        hint: 'a proxy before the registry may have to set X-Forwarded-Proto',
-      },
-    );
-  }
-  return url;
-}
-
 function tooManyRedirects(host: string): SlipwayError {
   return new SlipwayError('NOT_A_REGISTRY', `${host} redirects more than ${MAX_REDIRECTS} times`, {
     host,
   });
+}
+
+/** The same answer with its body read. */
+async function inMemory(response: HttpResponse, maxBytes: number): Promise<HttpResponse> {
+  const bytes = await response.read(maxBytes);
+  const body = fromMemory(bytes);
+  return {
+    ...response,
+    body,
+    read: (most) => collect(fromMemory(bytes), most, `the answer of ${response.url.host}`),
+    drop: async () => {},
+  };
 }

@@ -1,7 +1,7 @@
 import { type Bytes, collect } from '../bytes/stream.ts';
 import type { FetchOptions, Open, Signalled } from '../content/transport.ts';
 import { verifiedOpen } from '../content/verify.ts';
-import { SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
 import { type Descriptor, describe } from '../oci/descriptor.ts';
 import { digestAlgorithm, digestOf, isDigest } from '../oci/digest.ts';
@@ -65,7 +65,6 @@ export async function manifestExists(
 ): Promise<boolean> {
   const response = await request(context, 'HEAD', descriptor.digest, descriptor.mediaType, signal);
   await response.drop();
-  if (response.status === 401) throw await failure(context, response, descriptor.digest);
   if (response.status !== 200) return false;
   const told = response.header('docker-content-digest');
   return told === undefined || told === descriptor.digest;
@@ -119,15 +118,30 @@ export async function putManifest(
     signal,
   );
   if (response.status < 200 || response.status >= 300) {
-    throw (await failure(context, response, reference, 'push a manifest')).with({
-      side: 'destination',
-      digest: descriptor.digest,
-    });
+    const error = await failure(context, response, reference, 'push a manifest');
+    if (await isNamedAlready(context, descriptor, reference, error, signal)) return;
+    throw error.with({ side: 'destination', digest: descriptor.digest });
   }
   await response.drop();
   const told = response.header('docker-content-digest');
   if (response.status === 201 && (told === undefined || told === descriptor.digest)) return;
   await readBack(context, descriptor, reference, signal);
+}
+
+/**
+ * An immutable tag is refused to whoever repeats a PUT whose answer was lost, and to whoever
+ * publishes the same image twice. Both have what they want.
+ */
+async function isNamedAlready(
+  context: RepositoryContext,
+  { digest }: Descriptor,
+  reference: string,
+  error: SlipwayError,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (!isSlipwayError(error, 'TAG_IMMUTABLE', 'CONDITION_FAILED')) return false;
+  const current = await resolveManifest(context, reference, { signal }).catch(() => undefined);
+  return current?.digest === digest;
 }
 
 /** The answer was odd: only what the registry gives back decides. */
@@ -169,6 +183,7 @@ async function request(
     repository: context.repository,
     scopes: context.pull,
     headers: { accept },
+    ...(method === 'HEAD' ? {} : { answerBytes: DOCUMENT_LIMITS.manifestBytes }),
     doing: method === 'HEAD' ? 'look for a manifest' : 'pull a manifest',
     signal,
   });

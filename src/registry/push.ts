@@ -1,18 +1,11 @@
 import type { Open, PushOptions, PushOutcome } from '../content/transport.ts';
 import { isSlipwayError } from '../errors.ts';
+import { bytesHeld } from '../http/range.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { blobExists } from './blobs.ts';
 import type { RepositoryContext } from './context.ts';
-import { resolveLocation } from './host.ts';
-import {
-  cancel,
-  commit,
-  counting,
-  isRepeatable,
-  openSession,
-  uploadBlob,
-  uploadFailure,
-} from './uploads.ts';
+import { uploadLocation } from './location.ts';
+import { cancel, commit, counting, openSession, uploadBlob, uploadFailure } from './uploads.ts';
 
 /**
  * Makes a blob be there: looks, mounts, or uploads.
@@ -58,16 +51,50 @@ export async function pushBlobStream(
   options: PushOptions = {},
 ): Promise<PushOutcome> {
   const { host, repository, sightings } = context;
+  // Whoever makes it hears of a failure; until it is awaited here it must not count as unhandled.
+  made.catch(() => {});
+  const stream = () => streamBlob(context, made, open, options);
+  const { isThere, bytesSent } = await host.inLane(
+    Number.POSITIVE_INFINITY,
+    stream,
+    options.signal,
+  );
+  // If it could not be made, this is where the reason comes out.
+  const descriptor = await made;
+  if (!isThere) {
+    const outcome = await pushBlob(context, descriptor, open, options);
+    // Present now, because the answer to the commit was lost: it was still this that brought it.
+    const status = bytesSent > 0 ? 'uploaded' : outcome.status;
+    return { ...outcome, status, bytesSent: outcome.bytesSent + bytesSent };
+  }
+  const account = await host.account(repository);
+  sightings.saw(host.name, account, descriptor.digest, repository.path);
+  return { status: 'uploaded', bytesSent };
+}
+
+interface Streamed {
+  /** false: it has to be pushed the ordinary way */
+  readonly isThere: boolean;
+  readonly bytesSent: number;
+}
+
+async function streamBlob(
+  context: RepositoryContext,
+  made: Promise<Descriptor>,
+  open: Open,
+  options: PushOptions,
+): Promise<Streamed> {
+  const { host, repository } = context;
   const { signal } = options;
+  let session = await openSession(context, undefined, undefined, signal);
+  if (session === 'mounted') return { isThere: false, bytesSent: 0 };
   let bytesSent = 0;
-  const stream = async (): Promise<boolean> => {
-    const session = await openSession(context, undefined, undefined, signal);
-    if (session === 'mounted') return false;
-    const body = () =>
-      counting(open(0), (total, chunk) => {
-        bytesSent += chunk;
-        options.onProgress?.(total);
-      });
+  const body = () =>
+    counting(open(0), (total, chunk) => {
+      bytesSent += chunk;
+      options.onProgress?.(total);
+    });
+  try {
     const response = await host.send({
       method: 'PATCH',
       url: session.location,
@@ -83,30 +110,25 @@ export async function pushBlobStream(
       throw await uploadFailure(context, response, undefined, 'stream a blob');
     }
     const location = response.header('location');
+    const held = bytesHeld(response.header('range'));
     await response.drop();
-    const next =
-      location === undefined ? session : { location: resolveLocation(location, response.url) };
-    const descriptor = await made.catch(async (error: unknown) => {
-      await cancel(context, next);
-      throw error;
-    });
-    return await commit(context, descriptor, next, undefined, signal);
-  };
-  const isStreamed = await host
-    .inLane(Number.POSITIVE_INFINITY, stream, signal)
-    .catch((error: unknown) => {
-      signal?.throwIfAborted();
-      const isRefused = isSlipwayError(error) && error.facts.side === 'destination';
-      if (isRefused && !isRepeatable(error)) throw error;
-      return false;
-    });
-  // If it could not be made, this is where the reason comes out.
-  const descriptor = await made;
-  if (!isStreamed) {
-    const outcome = await pushBlob(context, descriptor, open, options);
-    return { ...outcome, bytesSent: outcome.bytesSent + bytesSent };
+    if (location !== undefined) session = { location: uploadLocation(location, response.url) };
+    const descriptor = await made;
+    // What was sent may not have been kept; the commit would only say so less clearly.
+    const isKept = held === undefined || held === descriptor.size;
+    const isThere = isKept && (await commit(context, descriptor, session, undefined, signal));
+    if (!isThere) await cancel(context, session);
+    return { isThere, bytesSent };
+  } catch (error) {
+    await cancel(context, session);
+    signal?.throwIfAborted();
+    if (isRefusal(error)) throw error;
+    return { isThere: false, bytesSent };
   }
-  const account = await host.account(repository);
-  sightings.saw(host.name, account, descriptor.digest, repository.path);
-  return { status: 'uploaded', bytesSent };
+}
+
+/** True for what the registry says and would say to an ordinary push too. */
+function isRefusal(error: unknown): boolean {
+  if (!isSlipwayError(error, 'AUTH_REQUIRED', 'DENIED', 'QUOTA_EXCEEDED', 'NO_SPACE')) return false;
+  return error.facts.status !== undefined;
 }

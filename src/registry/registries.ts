@@ -69,10 +69,12 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
 
   return {
     repository: (name) =>
-      createRepository(hostFor(name.host), name, createSightings(options.hints), {
-        idleTimeoutMs: options.idleTimeoutMs ?? 60_000,
-        emit: options.emit ?? silent,
-      }),
+      createRepository(
+        hostFor(name.host),
+        name,
+        createSightings(options.hints),
+        options.emit ?? silent,
+      ),
     close: () => http.close(),
   };
 }

@@ -1,5 +1,8 @@
-import type { Lister, Place, StreamTarget } from '../content/transport.ts';
+import type { Bytes } from '../bytes/stream.ts';
+import type { Lister, Open, Place, StreamTarget } from '../content/transport.ts';
+import { type Side, SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { isManifestType } from '../oci/mediatype.ts';
 import { formatRepository, type RepositoryName } from '../oci/reference.ts';
 import { blobExists, fetchBlob } from './blobs.ts';
@@ -23,16 +26,17 @@ export function createRepository(
   host: RegistryHost,
   repository: RepositoryName,
   sightings: Sightings,
-  options: { readonly idleTimeoutMs: number; readonly emit: Emit },
+  emit: Emit,
 ): Repository {
   const context: RepositoryContext = {
     host,
     repository,
     sightings,
-    ...options,
+    emit,
     pull: [repositoryScope(repository.path, 'pull')],
     push: [repositoryScope(repository.path, 'pull', 'push')],
   };
+  const isManifest = ({ mediaType }: Descriptor) => isManifestType(mediaType);
   return {
     name: formatRepository(repository),
     repository,
@@ -41,23 +45,40 @@ export function createRepository(
     },
     resolve: (reference, options) => resolveManifest(context, reference, options),
     fetch: (descriptor, options) =>
-      isManifestType(descriptor.mediaType)
+      isManifest(descriptor)
         ? fetchManifest(context, descriptor, options)
         : fetchBlob(context, descriptor, options),
     exists: (descriptor, options) =>
-      isManifestType(descriptor.mediaType)
+      isManifest(descriptor)
         ? manifestExists(context, descriptor, options)
         : blobExists(context, descriptor, options),
-    async push(descriptor, open, options) {
-      if (!isManifestType(descriptor.mediaType)) {
-        return await pushBlob(context, descriptor, open, options);
-      }
-      await putManifest(context, descriptor, descriptor.digest, open, options);
-      return { status: 'uploaded', bytesSent: descriptor.size };
-    },
+    push: (descriptor, open, options) =>
+      asDestination(open, async (opened) => {
+        if (!isManifest(descriptor)) return await pushBlob(context, descriptor, opened, options);
+        await putManifest(context, descriptor, descriptor.digest, opened, options);
+        return { status: 'uploaded', bytesSent: descriptor.size };
+      }),
     tag: (descriptor, reference, open, options) =>
-      putManifest(context, descriptor, reference, open, options),
-    pushStream: (made, open, options) => pushBlobStream(context, made, open, options),
+      asDestination(open, (opened) => putManifest(context, descriptor, reference, opened, options)),
+    pushStream: (made, open, options) =>
+      asDestination(open, (opened) => pushBlobStream(context, made, opened, options)),
     list: (options) => listTags(context, options),
   };
+}
+
+/** Tells failures of the bytes from those of the registry that they go to. */
+async function asDestination<T>(open: Open, work: (open: Open) => Promise<T>): Promise<T> {
+  const sided = (error: unknown, side: Side): unknown =>
+    error instanceof SlipwayError && error.facts.side === undefined ? error.with({ side }) : error;
+  try {
+    return await work(async function* opened(offset): Bytes {
+      try {
+        yield* open(offset);
+      } catch (error) {
+        throw sided(error, 'source');
+      }
+    });
+  } catch (error) {
+    throw sided(error, 'destination');
+  }
 }

@@ -1,8 +1,8 @@
 import type { Signalled } from '../content/transport.ts';
-import { SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { nextLink } from '../http/link.ts';
 import { sameOrigin } from '../http/origin.ts';
-import { parseJsonObject } from '../oci/json.ts';
+import { type JsonObject, parseJsonObject } from '../oci/json.ts';
 import { isTag } from '../oci/reference.ts';
 import { type RepositoryContext, whereIs } from './context.ts';
 import { registryError } from './errors.ts';
@@ -29,29 +29,27 @@ export async function* listTags(
       url,
       repository: context.repository,
       scopes: context.pull,
+      answerBytes: MAX_PAGE_BYTES,
       doing: 'list tags',
       signal,
     });
-    if (response.status !== 200) {
+    const isWebPage = /^text\/html\b/i.test(response.header('content-type') ?? '');
+    if (response.status !== 200 || isWebPage) {
       throw await registryError(response, { ...whereIs(context), doing: 'list tags' });
     }
-    if (/^text\/html\b/i.test(response.header('content-type') ?? '')) {
-      throw await registryError(response, { ...whereIs(context), doing: 'list tags' });
-    }
-    const bytes = await response.read(MAX_PAGE_BYTES);
-    const { tags } = parseJsonObject(bytes, `the tag list of ${context.host.name}`, MAX_PAGE_BYTES);
+    seen.add(response.url.href);
+    const { tags } = parsePage(await response.read(MAX_PAGE_BYTES), context);
     for (const tag of Array.isArray(tags) ? tags : []) {
       // A name that is no tag can't be asked for; it is not passed on.
       if (typeof tag === 'string' && isTag(tag)) yield tag;
     }
     const link = nextLink(response.headers('link'));
     if (link === undefined) return;
-    const next = new URL(link, response.url);
-    if (!sameOrigin(next, response.url) || !next.pathname.startsWith('/v2/')) {
+    const next = URL.parse(link, response.url.href);
+    if (next === null || !sameOrigin(next, response.url) || !next.pathname.startsWith('/v2/')) {
       throw broken(context, 'names a next page outside itself');
     }
     if (seen.has(next.href)) throw broken(context, 'names a page twice');
-    seen.add(next.href);
     url = next;
   }
   throw new SlipwayError(
@@ -59,6 +57,15 @@ export async function* listTags(
     `more than ${MAX_PAGES} pages of tags`,
     whereIs(context),
   );
+}
+
+function parsePage(bytes: Uint8Array, context: RepositoryContext): JsonObject {
+  try {
+    return parseJsonObject(bytes, 'it', MAX_PAGE_BYTES);
+  } catch (error) {
+    if (!isSlipwayError(error, 'CONTENT_INVALID')) throw error;
+    throw broken(context, `is no valid document: ${error.message}`);
+  }
 }
 
 function broken(context: RepositoryContext, how: string): SlipwayError {

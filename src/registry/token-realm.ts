@@ -1,6 +1,6 @@
 import { getDomain } from 'tldts';
 import { SlipwayError } from '../errors.ts';
-import { isAddress, isLoopback, sameOrigin } from '../http/origin.ts';
+import { isAddress, isInside, isLoopback, sameOrigin } from '../http/origin.ts';
 
 /** Where passwords may go to fetch a token: see {@link judgeRealm}. */
 export type TokenRealmPolicy = 'auto' | 'same-site' | 'any';
@@ -57,16 +57,4 @@ function isSameSite(registry: URL, realm: URL): boolean {
   if (isAddress(realm.hostname) || isLoopback(realm.hostname)) return false;
   const domain = getDomain(realm.hostname, { allowPrivateDomains: true });
   return domain !== null && domain === getDomain(registry.hostname, { allowPrivateDomains: true });
-}
-
-/** Loopback, private, link-local and unspecified addresses. The URL parser has made them plain. */
-function isInside(hostname: string): boolean {
-  if (isLoopback(hostname)) return true;
-  if (!isAddress(hostname)) return false;
-  const bare = hostname.replace(/^\[|\]$/g, '');
-  return (
-    /^(?:0|10|127)\.|^169\.254\.|^192\.168\.|^172\.(?:1[6-9]|2[0-9]|3[01])\.|^100\.(?:6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\./.test(
-      bare,
-    ) || /^(?:::|f[cd]|fe[89ab])/i.test(bare)
-  );
 }

@@ -21,7 +21,6 @@ export interface TokenRequest {
   readonly scopes: readonly Scope[];
   readonly credential: Credential | undefined;
   readonly realmPolicy: TokenRealmPolicy;
-  readonly signal?: AbortSignal | undefined;
 }
 
 const MAX_TOKEN_BYTES = 1024 * 1024;
@@ -35,7 +34,7 @@ const CLIENT_ID = 'slipway';
  * @throws SlipwayError `AUTH_REQUIRED`, `AUTH_REALM_REFUSED`, `NOT_A_REGISTRY`, `NETWORK`, `TLS`
  */
 export async function fetchToken(http: Http, request: TokenRequest): Promise<Token> {
-  const { registry, challenge, signal } = request;
+  const { registry, challenge } = request;
   const realm = realmOf(challenge, registry);
   const isTrusted = judgeRealm(registry, realm, request.realmPolicy) === 'trusted';
   const credential = isTrusted ? request.credential : undefined;
@@ -55,7 +54,6 @@ export async function fetchToken(http: Http, request: TokenRequest): Promise<Tok
       url: realm,
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: Buffer.from(body.toString()),
-      signal,
     });
   } else {
     const url = new URL(realm);
@@ -67,11 +65,10 @@ export async function fetchToken(http: Http, request: TokenRequest): Promise<Tok
       method: 'GET',
       url,
       ...(credential === undefined ? {} : { headers: { authorization: basicAuth(credential) } }),
-      signal,
     });
   }
   if (response.status !== 200) throw await refused(response, request, isTrusted);
-  return { ...(await readToken(response, registry, startedAt)) };
+  return await readToken(response, registry, startedAt);
 }
 
 /** The header of Basic authentication (RFC 7617). */
@@ -82,7 +79,8 @@ export function basicAuth({ username, password }: Credential): string {
 function realmOf(challenge: Challenge, registry: URL): URL {
   const realm = challenge.parameters.get('realm') ?? '';
   try {
-    return new URL(realm, registry);
+    // Without a base an empty realm is no URL; with one it would be the registry's own front page.
+    return realm === '' ? new URL(realm) : new URL(realm, registry);
   } catch {
     throw new SlipwayError('NOT_A_REGISTRY', `${registry.host} names no token service`, {
       host: registry.host,
@@ -133,7 +131,7 @@ async function readToken(response: HttpResponse, registry: URL, startedAt: numbe
       },
     );
   }
-  const value = json.token ?? json.access_token;
+  const value = json.token || json.access_token;
   // What may stand in a header and nothing else.
   if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) {
     throw new SlipwayError(

@@ -4,11 +4,11 @@ import { verifiedOpen } from '../content/verify.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { blobExists } from './blobs.ts';
+import { blobExists, lookForBlob } from './blobs.ts';
 import { type RepositoryContext, whereIs } from './context.ts';
 import { registryError } from './errors.ts';
-import { resolveLocation } from './host.ts';
-import { repositoryScope } from './scope.ts';
+import { uploadLocation } from './location.ts';
+import { repositoryScope, type Scope } from './scope.ts';
 
 /** An upload session that a registry opened: the newest Location that it named. */
 export interface UploadSession {
@@ -31,15 +31,17 @@ export async function openSession(
   const path = `/v2/${context.repository.path}/blobs/uploads/`;
   if (descriptor !== undefined && from !== undefined) {
     const query = new URLSearchParams({ mount: descriptor.digest, from });
-    const granted = await post(context, `${path}?${query}`, signal, from).catch(ignoreRefusal);
-    if (granted?.status === 201) {
-      await granted.drop();
-      return 'mounted';
-    }
-    if (granted?.status === 202) return await sessionOf(granted, context);
-    await granted?.drop();
+    const scopes = [...context.push, repositoryScope(from, 'pull')];
+    const answer = await post(context, `${path}?${query}`, scopes, false, signal).catch(() => {
+      // A mount may be refused in any way: what is really wrong shows in the request without it.
+      signal?.throwIfAborted();
+      return undefined;
+    });
+    if (answer?.status === 202) return await sessionOf(answer, context);
+    await answer?.drop();
+    if (answer?.status === 201) return 'mounted';
   }
-  const response = await post(context, path, signal);
+  const response = await post(context, path, context.push, true, signal);
   if (response.status >= 200 && response.status < 300) return await sessionOf(response, context);
   throw await uploadFailure(context, response, descriptor, 'open an upload');
 }
@@ -47,24 +49,20 @@ export async function openSession(
 async function post(
   context: RepositoryContext,
   url: string,
+  scopes: readonly Scope[],
+  retried: boolean,
   signal: AbortSignal | undefined,
-  from?: string,
 ): Promise<HttpResponse> {
   return await context.host.send({
     method: 'POST',
     url,
     repository: context.repository,
-    scopes: from === undefined ? context.push : [...context.push, repositoryScope(from, 'pull')],
+    scopes,
     headers: { 'content-length': '0' },
-    doing: from === undefined ? 'open an upload' : 'mount a blob',
+    doing: 'open an upload',
+    retried,
     signal,
   });
-}
-
-/** A mount may be refused in any way; only a connection that fails is a failure. */
-function ignoreRefusal(error: unknown): undefined {
-  if (isSlipwayError(error) && !isSlipwayError(error, 'NETWORK', 'TLS')) return undefined;
-  throw error;
 }
 
 async function sessionOf(
@@ -76,7 +74,7 @@ async function sessionOf(
   const uuid = response.header('docker-upload-uuid');
   if (!isWebPage && location !== undefined) {
     await response.drop();
-    return { location: resolveLocation(location, response.url) };
+    return { location: uploadLocation(location, response.url) };
   }
   if (!isWebPage && uuid !== undefined && /^[A-Za-z0-9_=.-]+$/.test(uuid)) {
     await response.drop();
@@ -99,33 +97,39 @@ export async function uploadBlob(
 ): Promise<PushOutcome> {
   const { signal } = options;
   const verified = verifiedOpen(descriptor, open);
-  let session: UploadSession | undefined = first;
+  let next: UploadSession | undefined = first;
   let bytesSent = 0;
-  for (let attempt = 1; ; attempt++) {
-    session ??= await freshSession(context, descriptor, signal);
-    const counted = () =>
-      counting(verified(0), (total, chunk) => {
-        bytesSent += chunk;
-        options.onProgress?.(total);
-      });
+  let hasSourceFailed = false;
+  const count = (total: number, chunk: number): void => {
+    bytesSent += chunk;
+    options.onProgress?.(total);
+  };
+  async function* body(): Bytes {
     try {
-      const isThere = await commit(context, descriptor, session, counted, signal);
-      if (isThere) return { status: 'uploaded', bytesSent };
+      yield* counting(verified(0), count);
     } catch (error) {
-      if (isSlipwayError(error, 'DIGEST_MISMATCH', 'SIZE_MISMATCH') || signal?.aborted === true) {
-        await cancel(context, session);
-        throw isSlipwayError(error) ? error.with({ side: 'source' }) : error;
-      }
-      if (!isRepeatable(error) || attempt >= MAX_UPLOADS) throw error;
-      // The answer may have been lost after the commit.
-      if (await blobExists(context, descriptor, options)) return { status: 'uploaded', bytesSent };
+      hasSourceFailed = true;
+      throw error;
     }
-    if (attempt >= MAX_UPLOADS) throw vanished(context, descriptor);
-    session = undefined;
   }
+  const upload = async (): Promise<boolean> => {
+    const session = next ?? (await freshSession(context, descriptor, signal));
+    next = undefined;
+    try {
+      if (await commit(context, descriptor, session, body, signal)) return true;
+    } catch (error) {
+      if (hasSourceFailed || signal?.aborted === true) await cancel(context, session);
+      if (hasSourceFailed) throw isSlipwayError(error) ? error.with({ side: 'source' }) : error;
+      if (!isRepeatable(error)) throw error;
+      // The answer may have been lost after the commit.
+      if (await blobExists(context, descriptor, options)) return true;
+      throw error.with({ transient: true });
+    }
+    throw vanished(context, descriptor);
+  };
+  await context.host.repeat(upload, signal);
+  return { status: 'uploaded', bytesSent };
 }
-
-const MAX_UPLOADS = 5;
 
 async function freshSession(
   context: RepositoryContext,
@@ -154,7 +158,6 @@ export async function commit(
     headers: { 'content-type': 'application/octet-stream' },
     body: () => (size === 0 || body === undefined ? new Uint8Array(0) : body()),
     bodyBytes: size,
-    headersTimeoutMs: context.idleTimeoutMs + descriptor.size / BYTES_PER_MS,
     doing: 'push a blob',
     digest: descriptor.digest,
     retried: false,
@@ -165,17 +168,21 @@ export async function commit(
     throw await uploadFailure(context, response, descriptor, 'push a blob');
   }
   await response.drop();
-  if (response.status === 201 && (told === undefined || told === descriptor.digest)) return true;
-  return await blobExists(context, descriptor, { signal });
+  const isRight = told === undefined || told === descriptor.digest;
+  if (response.status === 201 && isRight) return true;
+  const isThere = (await lookForBlob(context, descriptor, { signal })) ?? isRight;
+  if (isThere && !isRight) {
+    const message = `${context.host.name} named another digest for ${descriptor.digest}; it has the right one`;
+    context.emit({ type: 'warning', message });
+  }
+  return isThere;
 }
-
-/** A registry is given a second for every 10 MB to put a blob away. */
-const BYTES_PER_MS = 10_000;
 
 /** Keeps every byte of the query: registries sign what stands there. */
 function withDigest(location: URL, { digest }: Descriptor): URL {
-  const separator = location.search === '' ? '?' : '&';
-  return new URL(`${location.href}${separator}digest=${encodeURIComponent(digest)}`);
+  const { href } = location;
+  const separator = location.search !== '' ? '&' : href.endsWith('?') ? '' : '?';
+  return new URL(`${href}${separator}digest=${encodeURIComponent(digest)}`);
 }
 
 /** Tells a registry that a session won't be used any more; what it says doesn't matter. */
@@ -205,7 +212,7 @@ export async function* counting(
 }
 
 /** Losing a session or a connection is mended by a new session; a refusal is not. */
-export function isRepeatable(error: unknown): boolean {
+export function isRepeatable(error: unknown): error is SlipwayError {
   if (!isSlipwayError(error)) return false;
   if (error.facts.transient === true) return true;
   const { status, registryErrors = [] } = error.facts;
@@ -230,7 +237,7 @@ export async function uploadFailure(
 function vanished(context: RepositoryContext, { digest }: Descriptor): SlipwayError {
   return new SlipwayError(
     'NOT_A_REGISTRY',
-    `${context.host.name} took a blob ${MAX_UPLOADS} times and does not have it`,
-    { ...whereIs(context), side: 'destination', digest },
+    `${context.host.name} took a blob and does not have it`,
+    { ...whereIs(context), side: 'destination', digest, transient: true },
   );
 }
