@@ -119,7 +119,9 @@ export async function startIngest(
           if (position < size) {
             const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size - position));
             const { bytesRead } = await reader.read(buffer, 0, buffer.byteLength, position);
-            if (bytesRead === 0) throw fileError(path, new Error(`${path} was cut`));
+            if (bytesRead === 0) {
+              throw new SlipwayError('SIZE_MISMATCH', `${path} was cut from outside`, { path });
+            }
             position += bytesRead;
             yield bytesRead === buffer.byteLength ? buffer : buffer.subarray(0, bytesRead);
           } else if (state === 'committed') return;

@@ -5,6 +5,7 @@ import { isSlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isManifestType } from '../oci/mediatype.ts';
+import type { Lease } from '../state/lease.ts';
 import { blobSize, fetchBlob, freshen, removeBlob } from './blobs.ts';
 import { type Look, walkComplete } from './complete.ts';
 import { createIndexFile, type Entry } from './index-json.ts';
@@ -97,18 +98,24 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
   const resolve = async (reference: string, how: Signalled = {}) =>
     resolveIn(path, await index.entries(), reference, how);
 
-  /** How a blob is looked at: where there is a lease, looking at it means using it. */
-  const looking = async (how: Signalled): Promise<Look> => {
-    if (!isLeased) return sizeOf;
-    const lease = await workspace.lease(how);
-    return async (blob) => {
-      await freshen(path, blob, lease);
-      return sizeOf(blob);
-    };
+  /** The lease, where there is to be one; a folder that can't be written has none. */
+  const leaseToRead = async (how: Signalled): Promise<Lease | undefined> => {
+    if (!isLeased) return undefined;
+    try {
+      return await workspace.lease(how);
+    } catch (error) {
+      if (isSlipwayError(error, 'FILE_NOT_FOUND', 'NO_SPACE')) return undefined;
+      throw error;
+    }
   };
 
   const exists = async (descriptor: Descriptor, how: Signalled = {}): Promise<boolean> => {
-    const look = await looking(how);
+    const lease = await leaseToRead(how);
+    const look: Look = async (blob) => {
+      // Where there is a lease, looking at a blob means using it.
+      if (lease !== undefined) await freshen(path, blob, lease);
+      return sizeOf(blob);
+    };
     if ((await look(descriptor)) !== descriptor.size) return false;
     if (!isManifestType(descriptor.mediaType)) return true;
     try {
@@ -141,8 +148,8 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
       yield* new Set((await index.entries()).map(nameOf).filter((name) => name !== undefined));
     },
     async resolve(reference, how = {}) {
-      if (!isLeased) return resolve(reference, how);
-      const lease = await workspace.lease(how);
+      const lease = await leaseToRead(how);
+      if (lease === undefined) return resolve(reference, how);
       return workspace.locked(async () => {
         const found = await resolve(reference, how);
         await lease.note(found.digest);

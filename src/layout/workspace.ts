@@ -57,7 +57,9 @@ export function createWorkspace(dir: string, options: WorkspaceOptions): Workspa
   const lockPath = join(hidden, 'lock');
   const dirMode = options.private ? 0o700 : 0o755;
   let isMade: Promise<void> | undefined;
-  let leasing: Promise<Lease> | undefined;
+  let leasing:
+    | { readonly lease: Promise<Lease>; readonly signal: AbortSignal | undefined }
+    | undefined;
   let ownLease: Lease | undefined;
   let ingests = 0;
 
@@ -81,11 +83,19 @@ export function createWorkspace(dir: string, options: WorkspaceOptions): Workspa
   };
 
   const sweep = async () => {
-    const { dead } = await readLeases(leasesDir);
-    if (dead.length === 0) return;
-    await removeIngests((id) => dead.includes(id));
+    const { live, dead } = await readLeases(leasesDir);
+    const living = new Set(live.map((lease) => lease.id));
+    for (const name of await readdir(ingestDir)) {
+      if (!living.has(name.slice(0, name.indexOf('-')))) await unlink(join(ingestDir, name));
+    }
     for (const id of dead) await removeLease(leasesDir, id);
   };
+  const begin = (lockOptions?: LockOptions) =>
+    locked(async () => {
+      await sweep();
+      ownLease = await takeLease(leasesDir);
+      return ownLease;
+    }, lockOptions);
 
   return {
     dir,
@@ -98,22 +108,25 @@ export function createWorkspace(dir: string, options: WorkspaceOptions): Workspa
       return ownLease;
     },
     async lease(lockOptions) {
-      leasing ??= locked(async () => {
-        await sweep();
-        ownLease = await takeLease(leasesDir);
-        return ownLease;
-      }, lockOptions).catch((error) => {
-        leasing = undefined;
-        throw error;
-      });
-      return leasing;
+      for (;;) {
+        lockOptions?.signal?.throwIfAborted();
+        leasing ??= { lease: begin(lockOptions), signal: lockOptions?.signal };
+        const started = leasing;
+        try {
+          return await started.lease;
+        } catch (error) {
+          if (leasing === started) leasing = undefined;
+          // Somebody else's wish to stop is no reason for us to fail.
+          if (!started.signal?.aborted || started.signal === lockOptions?.signal) throw error;
+        }
+      }
     },
     isMade: async () => (await unlessMissing(lstat(lockPath))) !== undefined,
     leases: async () => (await readLeases(leasesDir)).live,
     sweep,
     ingestPath: ({ id }) => join(ingestDir, `${id}-${++ingests}`),
     async close() {
-      const lease = await leasing?.catch(() => undefined);
+      const lease = await leasing?.lease.catch(() => undefined);
       leasing = undefined;
       ownLease = undefined;
       if (lease === undefined) return;

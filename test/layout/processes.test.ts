@@ -80,22 +80,22 @@ test('what one process publishes survives the prunes of another', async (t) => {
   const pruning = startProgram(t, PROGRAM, 'prune', dir);
   await pruning.said('started');
   const publishing = [
-    startProgram(t, PROGRAM, 'publish', dir, 'p', '25'),
-    startProgram(t, PROGRAM, 'same', dir, 'q', '60'),
-    startProgram(t, PROGRAM, 'same', dir, 'r', '60'),
+    startProgram(t, PROGRAM, 'publish', dir, 'p', '15'),
+    startProgram(t, PROGRAM, 'same', dir, 'q', '40'),
+    startProgram(t, PROGRAM, 'same', dir, 'r', '40'),
   ];
   for (const program of publishing) assert.equal(await program.ended, 0);
   pruning.child.kill('SIGKILL');
   await pruning.ended;
   const layout = await openLayout(dir);
   for await (const name of layout.list()) await assertWhole(layout, name);
-  assert.equal((await Array.fromAsync(layout.list())).filter((n) => n.startsWith('p-')).length, 25);
+  assert.equal((await Array.fromAsync(layout.list())).filter((n) => n.startsWith('p-')).length, 15);
 });
 
 test('prunes that are killed lose nothing of what is pushed beside them', async (t) => {
   const dir = join(await tempFolder(t), 'layout');
   await openLayout(dir, { create: true });
-  const publishing = startProgram(t, PROGRAM, 'same', dir, 'q', '150');
+  const publishing = startProgram(t, PROGRAM, 'same', dir, 'q', '100');
   for (let round = 0; round < 8 && publishing.child.exitCode === null; round++) {
     const pruning = startProgram(t, PROGRAM, 'prune', dir);
     await pruning.said('started');

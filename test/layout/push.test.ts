@@ -3,10 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { collect } from '../../src/bytes/stream.ts';
 import { openLayout } from '../../src/layout/layout.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { digestOf } from '../../src/oci/digest.ts';
+import { withLock } from '../../src/state/lock.ts';
 import { tempFolder } from '../state/folders.ts';
 import { filesIn, opener, piece, pushPiece } from './images.ts';
 
@@ -162,4 +164,25 @@ test('a blob that is not there is NOT_FOUND, with where it should be', async (t)
   );
   assert.equal(await layout.exists(descriptor), false);
   assert.equal(await layout.removeBlob(descriptor.digest), false);
+});
+
+test('an aborted push does not stop another one that waits for the same lock', async (t) => {
+  const { dir, layout } = await emptyLayout(t);
+  const reason = new Error('enough');
+  const controller = new AbortController();
+  const [a, b] = [piece('a', TYPE), piece('b', TYPE)];
+  let pushes: Promise<unknown>[] = [];
+  await withLock(join(dir, '.slipway', 'lock'), async () => {
+    pushes = [
+      layout.push(a.descriptor, opener(a.bytes), { signal: controller.signal }),
+      pushPiece(layout, b),
+    ];
+    await delay(20);
+    controller.abort(reason);
+    await assert.rejects(pushes[0] ?? Promise.resolve(), reason);
+  });
+  await pushes[1];
+  assert.equal(await layout.exists(a.descriptor), false);
+  assert.equal(await layout.exists(b.descriptor), true);
+  await layout.close();
 });

@@ -47,6 +47,7 @@ test('a layout on a read-only file system can be read, and says why it can not b
   for (const options of [{}, { create: true }]) {
     const layout = await openLayout(join(dir, 'layout'), options);
     assert.equal((await layout.entries()).length, 1);
+    assert.equal(await layout.exists(await layout.resolve('v1')), true);
     await assert.rejects(pushImage(layout, makeImage('b'), 'v2'), { code: 'FILE_NOT_FOUND' });
     await layout.close();
   }
