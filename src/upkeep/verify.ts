@@ -45,7 +45,11 @@ export async function verifyImage(
       return await read();
     } catch (error) {
       if (!isSlipwayError(error, 'NOT_FOUND')) throw error;
-      throw missing(place.name, error.facts.digest ?? descriptor.digest, error);
+      throw missing(
+        place.name,
+        error.facts.digest ?? error.facts.reference ?? descriptor.digest,
+        error,
+      );
     }
   };
   const root = await place.resolve(reference, { signal });
