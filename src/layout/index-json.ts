@@ -33,7 +33,7 @@ export interface IndexFile {
   create(): Promise<void>;
 }
 
-export const EMPTY_INDEX = `{"schemaVersion":2,"mediaType":"${MEDIA_TYPE.ociIndex}","manifests":[]}`;
+const EMPTY_INDEX = `{"schemaVersion":2,"mediaType":"${MEDIA_TYPE.ociIndex}","manifests":[]}`;
 
 const KEYS = ['schemaVersion', 'mediaType', 'manifests', 'annotations'];
 
