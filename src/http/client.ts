@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly body?: Bytes | Uint8Array;
   /** length of a streamed body in bytes; without it the body is sent in chunked coding */
   readonly bodyBytes?: number;
+  /** bytes sent before that the other side has to put away until it answers: it is given time */
+  readonly heldBytes?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -101,13 +103,20 @@ export function createHttp(options: HttpOptions = {}): Http {
       if (body === undefined || body instanceof Uint8Array) {
         const signal = request.signal ?? null;
         try {
-          return wrap(await pool.request({ ...common, body: body ?? null, signal }), request);
+          const headersTimeout = idleTimeoutMs + (request.heldBytes ?? 0) / BYTES_PER_MS;
+          const answer = await pool.request({
+            ...common,
+            body: body ?? null,
+            signal,
+            headersTimeout,
+          });
+          return wrap(answer, request);
         } catch (error) {
           request.signal?.throwIfAborted();
           throw connectionError(error, url);
         }
       }
-      const sending = watchBody(body, url, idleTimeoutMs);
+      const sending = watchBody(body, url, idleTimeoutMs, request.heldBytes);
       const signals = [sending.stalled, ...(request.signal === undefined ? [] : [request.signal])];
       try {
         const answer = await pool.request({
@@ -150,7 +159,7 @@ interface WatchedBody {
 }
 
 /** Time counts against the other side only while it is its turn: a slow source is no stall. */
-function watchBody(bytes: Bytes, url: URL, idleTimeoutMs: number): WatchedBody {
+function watchBody(bytes: Bytes, url: URL, idleTimeoutMs: number, heldBytes = 0): WatchedBody {
   const stall = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let failure: { error: unknown } | undefined;
@@ -160,7 +169,7 @@ function watchBody(bytes: Bytes, url: URL, idleTimeoutMs: number): WatchedBody {
     timer = setTimeout(() => stall.abort(stalled(url)), ms);
   };
   async function* watched(): Bytes {
-    let sentBytes = 0;
+    let sentBytes = heldBytes;
     try {
       for await (const chunk of bytes) {
         expectWithin(idleTimeoutMs);

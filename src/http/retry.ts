@@ -45,6 +45,8 @@ export interface RetryOptions {
   readonly policy?: RetryPolicy;
   readonly signal?: AbortSignal | undefined;
   readonly emit?: Emit;
+  /** a number that grows with every bit that was reached: then the attempts are counted anew */
+  readonly progress?: (() => number) | undefined;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
   const startedAt = performance.now();
   let failures = 0;
   let waits = 0;
+  let reached = options.progress?.() ?? 0;
   for (;;) {
     await waitForGate(gate, signal);
     try {
@@ -66,6 +69,11 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
     } catch (error) {
       signal?.throwIfAborted();
       if (!isSlipwayError(error) || error.facts.transient !== true) throw error;
+      const reachedNow = options.progress?.() ?? 0;
+      if (reachedNow > reached) {
+        failures = 0;
+        reached = reachedNow;
+      }
       const askedMs = error.facts.retryAfterMs;
       const isAsked = askedMs !== undefined && waits < MAX_ASKED_WAITS;
       if (isAsked) waits++;
@@ -99,7 +107,8 @@ function isUsedUp(
   return failures >= policy.firstContactAttempts || spentMs >= policy.firstContactMs;
 }
 
-async function waitForGate(gate: HostGate, signal: AbortSignal | undefined): Promise<void> {
+/** Waits until the host lets anybody send again. */
+export async function waitForGate(gate: HostGate, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   for (;;) {
     const waitMs = gate.closedUntil - performance.now();

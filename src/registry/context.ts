@@ -1,5 +1,6 @@
 import type { Emit } from '../events.ts';
 import type { RepositoryName } from '../oci/reference.ts';
+import type { UploadSessions } from '../state/upload-sessions.ts';
 import type { RegistryHost } from './host.ts';
 import type { Scope } from './scope.ts';
 import type { Sightings } from './sightings.ts';
@@ -9,6 +10,7 @@ export interface RepositoryContext {
   readonly host: RegistryHost;
   readonly repository: RepositoryName;
   readonly sightings: Sightings;
+  readonly uploads: UploadSessions;
   readonly emit: Emit;
   readonly pull: readonly Scope[];
   readonly push: readonly Scope[];

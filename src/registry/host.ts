@@ -6,7 +6,7 @@ import type { Emit } from '../events.ts';
 import { orAborted } from '../http/abort.ts';
 import type { Http, HttpResponse } from '../http/client.ts';
 import { isLoopback, sameOrigin } from '../http/origin.ts';
-import { type HostGate, type RetryPolicy, withRetry } from '../http/retry.ts';
+import { type HostGate, type RetryPolicy, waitForGate, withRetry } from '../http/retry.ts';
 import { probeScheme } from '../http/scheme.ts';
 import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
 import { type Authorizer, createAuthorizer, isAboutLogin, lacksScope } from './authorizer.ts';
@@ -14,6 +14,7 @@ import { isTransientStatus, registryError } from './errors.ts';
 import { redirectTarget } from './location.ts';
 import type { Scope } from './scope.ts';
 import type { TokenRealmPolicy } from './token-realm.ts';
+import type { Traits } from './traits.ts';
 
 /** How plain http is used with a host: see trust rules in `docs/security.md`. */
 export type SchemeChoice = 'https' | 'http' | 'probe';
@@ -24,6 +25,7 @@ export interface HostSettings {
   readonly realmPolicy: TokenRealmPolicy;
   readonly retry: RetryPolicy;
   readonly emit: Emit;
+  readonly traits: Traits;
   /** undefined: https, or a probe where the host is this machine */
   readonly scheme?: SchemeChoice;
 }
@@ -39,6 +41,8 @@ export interface RegistryRequest {
   /** Opens the body anew for each try. */
   readonly body?: () => Bytes | Uint8Array;
   readonly bodyBytes?: number;
+  /** bytes sent before that the registry puts away until it answers */
+  readonly heldBytes?: number;
   /** The body of a 2xx is read within the try, so that a cut in it is repeated; one byte more is an error. */
   readonly answerBytes?: number;
   /** what is being done, for errors: "push a blob" */
@@ -60,8 +64,19 @@ export interface RegistryHost {
    * @throws SlipwayError `NETWORK`, `TLS`, `SERVER_ERROR`, `RATE_LIMITED`, `AUTH_REQUIRED`, `DENIED` …
    */
   send(request: RegistryRequest): Promise<HttpResponse>;
-  /** Repeats a step of several requests, as `send` repeats a request. */
-  repeat<T>(step: () => Promise<T>, signal: AbortSignal | undefined): Promise<T>;
+  /**
+   * Repeats a step of several requests, as `send` repeats a request; while `progress` grows the
+   * attempts are counted anew.
+   */
+  repeat<T>(
+    step: () => Promise<T>,
+    signal: AbortSignal | undefined,
+    progress?: () => number,
+  ): Promise<T>;
+  /** The registry's own URL; finds out its scheme where that isn't known. */
+  origin(signal?: AbortSignal): Promise<URL>;
+  /** what is known of this registry */
+  readonly traits: Traits;
   /**
    * Does work in one of the host's lanes: large blobs in one, small blobs and manifests in another,
    * so that a small request never waits behind layers.
@@ -95,7 +110,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
   let probing: Promise<URL> | undefined;
   let authorizer: Authorizer | undefined;
 
-  const base = async (signal: AbortSignal | undefined): Promise<URL> => {
+  const base = async (signal?: AbortSignal): Promise<URL> => {
     const choice = settings.scheme ?? (isLoopback(hostname) ? 'probe' : 'https');
     if (choice !== 'probe') return new URL(`${choice}://${endpoint}`);
     if (probing === undefined) {
@@ -135,6 +150,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
         },
         ...(request.body === undefined ? {} : { body: request.body() }),
         ...(request.bodyBytes === undefined ? {} : { bodyBytes: request.bodyBytes }),
+        ...(request.heldBytes === undefined ? {} : { heldBytes: request.heldBytes }),
         signal,
       });
       gate.answered = true;
@@ -154,6 +170,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
   };
 
   const checked = async (request: RegistryRequest): Promise<HttpResponse> => {
+    await waitForGate(gate, request.signal);
     const response = await attempt(request);
     const { status } = response;
     if (status !== 401 && !isTransientStatus(status)) {
@@ -171,8 +188,11 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
     });
   };
 
-  const repeat = <T>(step: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
-    withRetry(step, { gate, policy: retry, emit, signal });
+  const repeat = <T>(
+    step: () => Promise<T>,
+    signal: AbortSignal | undefined,
+    progress?: () => number,
+  ): Promise<T> => withRetry(step, { gate, policy: retry, emit, signal, progress });
 
   return {
     name,
@@ -181,6 +201,8 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
       return await repeat(() => checked(request), request.signal);
     },
     repeat,
+    origin: base,
+    traits: settings.traits,
     inLane: (sizeBytes, work, signal) =>
       (sizeBytes < SMALL_BYTES ? small : large).run(work, signal),
     requests: ({ path }) => sent.get(path) ?? 0,

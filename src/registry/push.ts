@@ -1,11 +1,12 @@
+import type { Bytes } from '../bytes/stream.ts';
 import type { Open, PushOptions, PushOutcome } from '../content/transport.ts';
 import { isSlipwayError } from '../errors.ts';
-import { bytesHeld } from '../http/range.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { blobExists } from './blobs.ts';
 import type { RepositoryContext } from './context.ts';
-import { uploadLocation } from './location.ts';
-import { cancel, commit, counting, openSession, uploadBlob, uploadFailure } from './uploads.ts';
+import { takeSession } from './remembered.ts';
+import { cancel, commit, openSession, takenBy } from './session.ts';
+import { uploadBlob } from './uploads.ts';
 
 /**
  * Makes a blob be there: looks, mounts, or uploads.
@@ -22,17 +23,32 @@ export async function pushBlob(
   const { host, repository, sightings } = context;
   const account = await host.account(repository);
   const work = async (): Promise<PushOutcome> => {
-    if (await blobExists(context, descriptor, options)) return { status: 'present', bytesSent: 0 };
-    const candidates = [
+    const isAsked = options.force !== true;
+    if (isAsked && (await blobExists(context, descriptor, options))) {
+      return { status: 'present', bytesSent: 0 };
+    }
+    const known = [
       ...(options.mountFrom ?? []),
       ...sightings.of(host.name, account, descriptor.digest),
-    ].filter((path) => path !== repository.path);
+    ];
+    const candidates = known.filter((path) => isAsked && path !== repository.path);
     const from = candidates[0];
+    const left = isAsked ? await takeSession(context, descriptor) : undefined;
+    if (left !== undefined) {
+      const state = {
+        at: 'ask',
+        session: left,
+        heldBytes: 0,
+        givenBytes: descriptor.size,
+      } as const;
+      return await uploadBlob(context, descriptor, open, state, options);
+    }
     const session = await openSession(context, descriptor, from, options.signal);
     if (session === 'mounted')
       return { status: 'mounted', bytesSent: 0, ...(from ? { from } : {}) };
     if (from !== undefined) sightings.forget(host.name, account, descriptor.digest, from);
-    return await uploadBlob(context, descriptor, open, session, options);
+    const state = { at: 'send', session, offset: 0 } as const;
+    return await uploadBlob(context, descriptor, open, state, options);
   };
   const outcome = await host.inLane(descriptor.size, work, options.signal);
   sightings.saw(host.name, account, descriptor.digest, repository.path);
@@ -89,11 +105,15 @@ async function streamBlob(
   let session = await openSession(context, undefined, undefined, signal);
   if (session === 'mounted') return { isThere: false, bytesSent: 0 };
   let bytesSent = 0;
-  const body = () =>
-    counting(open(0), (total, chunk) => {
-      bytesSent += chunk;
+  async function* body(): Bytes {
+    let total = 0;
+    for await (const chunk of open(0)) {
+      total += chunk.byteLength;
+      bytesSent += chunk.byteLength;
       options.onProgress?.(total);
-    });
+      yield chunk;
+    }
+  }
   try {
     const response = await host.send({
       method: 'PATCH',
@@ -106,13 +126,9 @@ async function streamBlob(
       retried: false,
       signal,
     });
-    if (response.status < 200 || response.status >= 300) {
-      throw await uploadFailure(context, response, undefined, 'stream a blob');
-    }
-    const location = response.header('location');
-    const held = bytesHeld(response.header('range'));
-    await response.drop();
-    if (location !== undefined) session = { location: uploadLocation(location, response.url) };
+    const taken = await takenBy(context, response, session, undefined);
+    session = taken.session;
+    const { heldBytes: held } = taken;
     const descriptor = await made;
     // What was sent may not have been kept; the commit would only say so less clearly.
     const isKept = held === undefined || held === descriptor.size;

@@ -5,10 +5,12 @@ import { DEFAULT_RETRY_POLICY, openGate, type RetryPolicy } from '../http/retry.
 import type { TlsSettings } from '../http/tls.ts';
 import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
 import type { Hints } from '../state/hints.ts';
+import { createUploadSessions } from '../state/upload-sessions.ts';
 import { createHost, type RegistryHost, type SchemeChoice } from './host.ts';
 import { createRepository, type Repository } from './repository.ts';
 import { createSightings } from './sightings.ts';
 import type { TokenRealmPolicy } from './token-realm.ts';
+import { createTraits } from './traits.ts';
 
 export interface RegistriesOptions {
   /** who we are; anonymous if left out */
@@ -22,7 +24,7 @@ export interface RegistriesOptions {
   readonly tls?: (host: string) => TlsSettings;
   /** nothing sent and nothing received for so long ends a request; default 60,000 */
   readonly idleTimeoutMs?: number;
-  /** where blobs were seen, between runs; without it nothing is remembered */
+  /** where blobs were seen, open uploads, what hosts do: between runs; without it nothing is remembered */
   readonly hints?: Hints;
   readonly emit?: Emit;
 }
@@ -61,6 +63,7 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
       realmPolicy: options.realmPolicy ?? 'auto',
       retry: { ...DEFAULT_RETRY_POLICY, ...options.retry },
       emit: options.emit ?? silent,
+      traits: createTraits(options.hints, name),
       ...(scheme === undefined ? {} : { scheme }),
     });
     hosts.set(name, host);
@@ -73,6 +76,7 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
         hostFor(name.host),
         name,
         createSightings(options.hints),
+        createUploadSessions(options.hints),
         options.emit ?? silent,
       ),
     close: () => http.close(),

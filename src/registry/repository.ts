@@ -5,6 +5,7 @@ import type { Emit } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isManifestType } from '../oci/mediatype.ts';
 import { formatRepository, type RepositoryName } from '../oci/reference.ts';
+import type { UploadSessions } from '../state/upload-sessions.ts';
 import { blobExists, fetchBlob } from './blobs.ts';
 import type { RepositoryContext } from './context.ts';
 import type { RegistryHost } from './host.ts';
@@ -26,12 +27,14 @@ export function createRepository(
   host: RegistryHost,
   repository: RepositoryName,
   sightings: Sightings,
+  uploads: UploadSessions,
   emit: Emit,
 ): Repository {
   const context: RepositoryContext = {
     host,
     repository,
     sightings,
+    uploads,
     emit,
     pull: [repositoryScope(repository.path, 'pull')],
     push: [repositoryScope(repository.path, 'pull', 'push')],

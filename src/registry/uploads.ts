@@ -1,243 +1,296 @@
+import { createReader } from '../bytes/reader.ts';
 import type { Bytes } from '../bytes/stream.ts';
 import type { Open, PushOptions, PushOutcome } from '../content/transport.ts';
 import { verifiedOpen } from '../content/verify.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
-import type { HttpResponse } from '../http/client.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { blobExists, lookForBlob } from './blobs.ts';
+import { blobExists } from './blobs.ts';
+import { type BodyChooser, chooseBody } from './body-choice.ts';
 import { type RepositoryContext, whereIs } from './context.ts';
-import { registryError } from './errors.ts';
-import { uploadLocation } from './location.ts';
-import { repositoryScope, type Scope } from './scope.ts';
-
-/** An upload session that a registry opened: the newest Location that it named. */
-export interface UploadSession {
-  readonly location: URL;
-}
-
-/**
- * Opens an upload session (distribution-spec, "Pushing blobs"), and asks for a mount in the same
- * request where a repository that may hold the blob is known. A mount that isn't granted costs
- * nothing: the answer is a session.
- *
- * @returns the session, or `mounted`
- */
-export async function openSession(
-  context: RepositoryContext,
-  descriptor: Descriptor | undefined,
-  from: string | undefined,
-  signal: AbortSignal | undefined,
-): Promise<UploadSession | 'mounted'> {
-  const path = `/v2/${context.repository.path}/blobs/uploads/`;
-  if (descriptor !== undefined && from !== undefined) {
-    const query = new URLSearchParams({ mount: descriptor.digest, from });
-    const scopes = [...context.push, repositoryScope(from, 'pull')];
-    const answer = await post(context, `${path}?${query}`, scopes, false, signal).catch(() => {
-      // A mount may be refused in any way: what is really wrong shows in the request without it.
-      signal?.throwIfAborted();
-      return undefined;
-    });
-    if (answer?.status === 202) return await sessionOf(answer, context);
-    await answer?.drop();
-    if (answer?.status === 201) return 'mounted';
-  }
-  const response = await post(context, path, context.push, true, signal);
-  if (response.status >= 200 && response.status < 300) return await sessionOf(response, context);
-  throw await uploadFailure(context, response, descriptor, 'open an upload');
-}
-
-async function post(
-  context: RepositoryContext,
-  url: string,
-  scopes: readonly Scope[],
-  retried: boolean,
-  signal: AbortSignal | undefined,
-): Promise<HttpResponse> {
-  return await context.host.send({
-    method: 'POST',
-    url,
-    repository: context.repository,
-    scopes,
-    headers: { 'content-length': '0' },
-    doing: 'open an upload',
-    retried,
-    signal,
-  });
-}
-
-async function sessionOf(
-  response: HttpResponse,
-  context: RepositoryContext,
-): Promise<UploadSession> {
-  const isWebPage = /^text\/html\b/i.test(response.header('content-type') ?? '');
-  const location = response.header('location');
-  const uuid = response.header('docker-upload-uuid');
-  if (!isWebPage && location !== undefined) {
-    await response.drop();
-    return { location: uploadLocation(location, response.url) };
-  }
-  if (!isWebPage && uuid !== undefined && /^[A-Za-z0-9_=.-]+$/.test(uuid)) {
-    await response.drop();
-    const path = `/v2/${context.repository.path}/blobs/uploads/${uuid}`;
-    return { location: new URL(path, response.url) };
-  }
-  throw await uploadFailure(context, response, undefined, 'open an upload');
-}
+import { forgetSession, keepSession, releaseSession } from './remembered.ts';
+import {
+  askSession,
+  cancel,
+  commit,
+  openSession,
+  type Part,
+  sendPart,
+  type UploadSession,
+} from './session.ts';
 
 /**
- * Uploads a blob into a session; when the session or the connection is lost it asks whether the
- * blob is there, and else begins anew with a fresh session.
+ * Where the upload of one blob stands. A failure leads to the state that can mend it; what can't
+ * be mended is thrown.
  */
+export type UploadState =
+  /** There is no session. */
+  | { readonly at: 'open' }
+  /** The session holds the bytes before `offset`. */
+  | { readonly at: 'send'; readonly session: UploadSession; readonly offset: number }
+  /** An answer was lost, or a session left: the blob may be there, the session may hold more. */
+  | {
+      readonly at: 'ask';
+      readonly session: UploadSession | undefined;
+      /** the session was seen to hold so many bytes, and was never given more than so many */
+      readonly heldBytes: number;
+      readonly givenBytes: number;
+    }
+  | { readonly at: 'there' };
+
+/** Uploads a blob from a state on, until it is there. */
 export async function uploadBlob(
   context: RepositoryContext,
   descriptor: Descriptor,
   open: Open,
-  first: UploadSession,
+  first: UploadState,
   options: PushOptions = {},
 ): Promise<PushOutcome> {
+  const upload = startUpload(context, descriptor, open, options);
+  let state = first;
+  const step = async (): Promise<void> => {
+    while (state.at !== 'there') {
+      const from = state;
+      try {
+        state = await upload.advance(from);
+      } catch (error) {
+        if (options.signal?.aborted === true) {
+          await leave(context, descriptor, from);
+          throw options.signal.reason;
+        }
+        state = await upload.mend(from, error);
+        throw isSlipwayError(error) ? error.with({ transient: true }) : error;
+      }
+    }
+  };
+  try {
+    await context.host.repeat(step, options.signal, () => upload.acknowledgedBytes);
+    await forgetSession(context, descriptor);
+    return { status: 'uploaded', bytesSent: upload.bytesSent };
+  } finally {
+    upload.close();
+    await releaseSession(context, descriptor);
+  }
+}
+
+interface Upload {
+  readonly acknowledgedBytes: number;
+  readonly bytesSent: number;
+  advance(state: UploadState): Promise<UploadState>;
+  /** The state from which to go on after a failure; throws it if there is none. */
+  mend(from: UploadState, error: unknown): Promise<UploadState>;
+  close(): void;
+}
+
+const OPEN: UploadState = { at: 'open' };
+const THERE: UploadState = { at: 'there' };
+
+function startUpload(
+  context: RepositoryContext,
+  descriptor: Descriptor,
+  open: Open,
+  options: PushOptions,
+): Upload {
   const { signal } = options;
-  const verified = verifiedOpen(descriptor, open);
-  let next: UploadSession | undefined = first;
+  const { size } = descriptor;
+  const body = chooseBody(size, context.host.traits);
+  const reader = createReader(verifiedOpen(descriptor, open));
+  let acknowledgedBytes = 0;
   let bytesSent = 0;
+  let givenBytes = 0;
+  let partBytes = 0;
+  let isPieced = false;
   let hasSourceFailed = false;
-  const count = (total: number, chunk: number): void => {
-    bytesSent += chunk;
-    options.onProgress?.(total);
-  };
-  async function* body(): Bytes {
-    try {
-      yield* counting(verified(0), count);
-    } catch (error) {
-      hasSourceFailed = true;
-      throw error;
+
+  const partAt = (offset: number, lengthBytes: number): Part => ({
+    offset,
+    lengthBytes,
+    async *open(): Bytes {
+      let position = offset;
+      try {
+        for await (const chunk of reader.read(offset, lengthBytes)) {
+          position += chunk.byteLength;
+          bytesSent += chunk.byteLength;
+          givenBytes = Math.max(givenBytes, position);
+          options.onProgress?.(position);
+          yield chunk;
+        }
+      } catch (error) {
+        hasSourceFailed = true;
+        throw error;
+      }
+    },
+  });
+
+  const sendFrom = async (session: UploadSession, offset: number): Promise<UploadState> => {
+    await keepSession(context, descriptor, session);
+    const left = size - offset;
+    const lengthBytes = nextLength(left, session, body);
+    const isStream = body.choice.kind === 'stream';
+    const part = partAt(offset, lengthBytes);
+    givenBytes = offset;
+    partBytes = lengthBytes;
+    isPieced ||= offset > 0;
+    if (left === 0 || (lengthBytes === left && !isStream)) {
+      if (await commit(context, descriptor, session, part, signal)) return THERE;
+      throw vanished(context, descriptor);
     }
-  }
-  const upload = async (): Promise<boolean> => {
-    const session = next ?? (await freshSession(context, descriptor, signal));
-    next = undefined;
-    try {
-      if (await commit(context, descriptor, session, body, signal)) return true;
-    } catch (error) {
-      if (hasSourceFailed || signal?.aborted === true) await cancel(context, session);
-      if (hasSourceFailed) throw isSlipwayError(error) ? error.with({ side: 'source' }) : error;
-      if (!isRepeatable(error)) throw error;
-      // The answer may have been lost after the commit.
-      if (await blobExists(context, descriptor, options)) return true;
-      throw error.with({ transient: true });
+    const taken = await sendPart(context, descriptor, session, part, !isStream, signal);
+    const heldBytes = taken.heldBytes ?? offset + lengthBytes;
+    const isAccepted = heldBytes > offset && heldBytes <= offset + lengthBytes;
+    // ECR answers 201, and drops what follows: https://github.com/aws/containers-roadmap/issues/2831
+    const isOdd = taken.status === 201 && !isStream;
+    if (isOdd || !isAccepted) {
+      if (isOdd) body.refusesChunks();
+      else body.lost(undefined);
+      await cancel(context, taken.session);
+      if (isOdd) return OPEN;
+      throw misplaced(context, descriptor);
     }
-    throw vanished(context, descriptor);
+    acknowledge(heldBytes);
+    return { at: 'send', session: taken.session, offset: heldBytes };
   };
-  await context.host.repeat(upload, signal);
-  return { status: 'uploaded', bytesSent };
+
+  const acknowledge = (heldBytes: number): void => {
+    if (heldBytes <= acknowledgedBytes) return;
+    acknowledgedBytes = heldBytes;
+    body.progressed();
+  };
+
+  const ask = async (state: UploadState & { at: 'ask' }): Promise<UploadState> => {
+    // A registry that said that it has it, and has not, isn't asked again.
+    if (options.force !== true && (await blobExists(context, descriptor, options))) return THERE;
+    if (state.session === undefined) return OPEN;
+    const answer = await askSession(context, state.session, { signal });
+    if (answer === undefined) return OPEN;
+    const { session, heldBytes } = answer;
+    if (heldBytes < state.heldBytes || heldBytes > state.givenBytes) {
+      await cancel(context, session);
+      return OPEN;
+    }
+    if (heldBytes > state.heldBytes) context.host.traits.learn({ keepsPartialUploads: true });
+    acknowledge(heldBytes);
+    return { at: 'send', session, offset: heldBytes };
+  };
+
+  const mendSend = (session: UploadSession, offset: number, error: SlipwayError): UploadState => {
+    const { status } = error.facts;
+    const isChunk = body.choice.kind === 'chunks' && offset + partBytes < size;
+    const again: UploadState = { at: 'ask', session, heldBytes: offset, givenBytes };
+    const anew: UploadState = { ...again, session: undefined };
+    if (status === 413 && body.tooLarge(partBytes)) return again;
+    if (isChunk && (status === 405 || status === 501)) {
+      body.refusesChunks();
+      return anew;
+    }
+    if (error.code === 'DIGEST_MISMATCH' && isPieced) {
+      // The bytes were right here: pieces were put together wrongly there, or by two writers.
+      isPieced = false;
+      if (body.choice.kind === 'chunks') body.refusesChunks();
+      return anew;
+    }
+    if (error.code === 'NOT_A_REGISTRY' && error.facts.transient === true) return anew;
+    if (!isRepeatable(error)) throw error;
+    if (status === undefined) body.cut(partBytes);
+    if (status === 416) body.lost(error);
+    if (status === undefined || status === 416 || error.facts.transient === true) return again;
+    body.lost(error);
+    return anew;
+  };
+
+  return {
+    get acknowledgedBytes() {
+      return acknowledgedBytes;
+    },
+    get bytesSent() {
+      return bytesSent;
+    },
+    async advance(state) {
+      switch (state.at) {
+        case 'open': {
+          const session = await openSession(context, undefined, undefined, signal);
+          if (session === 'mounted') throw vanished(context, descriptor);
+          return { at: 'send', session, offset: 0 };
+        }
+        case 'send':
+          return await sendFrom(state.session, state.offset);
+        case 'ask':
+          return await ask(state);
+        case 'there':
+          return state;
+      }
+    },
+    async mend(from, error) {
+      if (hasSourceFailed) {
+        if (from.at === 'send') await cancel(context, from.session);
+        await forgetSession(context, descriptor);
+        throw isSlipwayError(error) ? error.with({ side: 'source' }) : error;
+      }
+      if (!isSlipwayError(error)) throw error;
+      if (from.at === 'send') return mendSend(from.session, from.offset, error);
+      if (error.facts.transient !== true) throw error;
+      return from;
+    },
+    close: reader.close,
+  };
 }
 
-async function freshSession(
+function nextLength(left: number, { minChunkBytes }: UploadSession, body: BodyChooser): number {
+  if (body.choice.kind !== 'chunks') return left;
+  return Math.min(left, Math.max(body.choice.chunkBytes, minChunkBytes));
+}
+
+/** A run that is ended keeps what a later one can go on with, and cleans up the rest. */
+async function leave(
   context: RepositoryContext,
   descriptor: Descriptor,
-  signal: AbortSignal | undefined,
-): Promise<UploadSession> {
-  const session = await openSession(context, descriptor, undefined, signal);
-  if (session === 'mounted') throw vanished(context, descriptor);
-  return session;
-}
-
-/** Sends the whole body with the committing PUT. False if the registry's answer proved empty. */
-export async function commit(
-  context: RepositoryContext,
-  descriptor: Descriptor,
-  session: UploadSession,
-  body: (() => Bytes) | undefined,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  const size = body === undefined ? 0 : descriptor.size;
-  const response = await context.host.send({
-    method: 'PUT',
-    url: withDigest(session.location, descriptor),
-    repository: context.repository,
-    scopes: context.push,
-    headers: { 'content-type': 'application/octet-stream' },
-    body: () => (size === 0 || body === undefined ? new Uint8Array(0) : body()),
-    bodyBytes: size,
-    doing: 'push a blob',
-    digest: descriptor.digest,
-    retried: false,
-    signal,
-  });
-  const told = response.header('docker-content-digest');
-  if (response.status < 200 || response.status >= 300) {
-    throw await uploadFailure(context, response, descriptor, 'push a blob');
+  state: UploadState,
+): Promise<void> {
+  if (state.at !== 'send') return;
+  const { session } = state;
+  const signal = AbortSignal.timeout(LEAVE_TIMEOUT_MS);
+  if (await keepSession(context, descriptor, session)) {
+    const answer = await askSession(context, session, { signal, retried: false }).catch(() => {});
+    if (answer !== undefined && answer.heldBytes > 0) {
+      await keepSession(context, descriptor, answer.session);
+      return;
+    }
+    await forgetSession(context, descriptor);
   }
-  await response.drop();
-  const isRight = told === undefined || told === descriptor.digest;
-  if (response.status === 201 && isRight) return true;
-  const isThere = (await lookForBlob(context, descriptor, { signal })) ?? isRight;
-  if (isThere && !isRight) {
-    const message = `${context.host.name} named another digest for ${descriptor.digest}; it has the right one`;
-    context.emit({ type: 'warning', message });
-  }
-  return isThere;
+  await cancel(context, session, signal);
 }
 
-/** Keeps every byte of the query: registries sign what stands there. */
-function withDigest(location: URL, { digest }: Descriptor): URL {
-  const { href } = location;
-  const separator = location.search !== '' ? '&' : href.endsWith('?') ? '' : '?';
-  return new URL(`${href}${separator}digest=${encodeURIComponent(digest)}`);
-}
-
-/** Tells a registry that a session won't be used any more; what it says doesn't matter. */
-export async function cancel(context: RepositoryContext, session: UploadSession): Promise<void> {
-  const request = context.host.send({
-    method: 'DELETE',
-    url: session.location,
-    repository: context.repository,
-    scopes: context.push,
-    doing: 'cancel an upload',
-    retried: false,
-    signal: AbortSignal.timeout(2_000),
-  });
-  await request.then((response) => response.drop()).catch(() => {});
-}
-
-export async function* counting(
-  bytes: Bytes,
-  count: (total: number, chunk: number) => void,
-): Bytes {
-  let total = 0;
-  for await (const chunk of bytes) {
-    total += chunk.byteLength;
-    count(total, chunk.byteLength);
-    yield chunk;
-  }
-}
+const LEAVE_TIMEOUT_MS = 1_500;
 
 /** Losing a session or a connection is mended by a new session; a refusal is not. */
-export function isRepeatable(error: unknown): error is SlipwayError {
-  if (!isSlipwayError(error)) return false;
-  if (error.facts.transient === true) return true;
-  const { status, registryErrors = [] } = error.facts;
-  if (status === 404 || status === 416) return true;
-  return registryErrors.some(({ code }) => code.startsWith('BLOB_UPLOAD_'));
+function isRepeatable({ facts }: SlipwayError): boolean {
+  if (facts.transient === true) return true;
+  const { status, registryErrors = [] } = facts;
+  const codes = registryErrors.map(({ code }) => code);
+  if (codes.some((code) => code.startsWith('BLOB_UPLOAD_'))) return true;
+  if (status === 416) return true;
+  return status === 404 && !codes.some((code) => FINAL_CODES.has(code));
 }
 
-export async function uploadFailure(
-  context: RepositoryContext,
-  response: HttpResponse,
-  descriptor: Descriptor | undefined,
-  doing: string,
-): Promise<SlipwayError> {
-  return await registryError(response, {
-    ...whereIs(context),
-    side: 'destination',
-    doing,
-    ...(descriptor === undefined ? {} : { digest: descriptor.digest }),
-  });
-}
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  'NAME_UNKNOWN',
+  'NAME_INVALID',
+  'DENIED',
+  'UNAUTHORIZED',
+  'UNSUPPORTED',
+]);
 
 function vanished(context: RepositoryContext, { digest }: Descriptor): SlipwayError {
   return new SlipwayError(
     'NOT_A_REGISTRY',
     `${context.host.name} took a blob and does not have it`,
+    { ...whereIs(context), side: 'destination', digest, transient: true },
+  );
+}
+
+function misplaced(context: RepositoryContext, { digest }: Descriptor): SlipwayError {
+  return new SlipwayError(
+    'NOT_A_REGISTRY',
+    `${context.host.name} took a part of a blob and holds another amount of it`,
     { ...whereIs(context), side: 'destination', digest, transient: true },
   );
 }
