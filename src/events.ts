@@ -6,6 +6,12 @@
 /** How a blob or manifest came to be at its destination. */
 export type TransferStatus = 'present' | 'mounted' | 'uploaded';
 
+/**
+ * Why something was sent: it wasn't there; a mount was tried and not granted; the registry lacked
+ * it although it had said otherwise.
+ */
+export type SendReason = 'absent' | 'mount-refused' | 'lost';
+
 /** Fields that say which piece of content, and where it goes. */
 export interface Piece {
   /** where it goes, for people: `HOST/PATH`, a layout's folder, an archive's file */
@@ -29,6 +35,8 @@ export type SlipwayEvent =
       readonly bytesSent: number;
       /** why nothing was sent: the repository it was mounted from */
       readonly from?: string;
+      /** why it was sent */
+      readonly reason?: SendReason;
     } & Piece)
   /** A layer is being compressed; `digest` is its diffID, `size` its raw size. */
   | {
@@ -62,6 +70,14 @@ export type SlipwayEvent =
       readonly digest: string;
       readonly previous?: string;
       readonly changed: boolean;
+    }
+  /** A release failed, and a tag that it had moved is back; without `to` it was new, and is gone. */
+  | {
+      readonly type: 'tag.restored';
+      readonly target: string;
+      readonly reference: string;
+      readonly from: string;
+      readonly to?: string;
     }
   /** Something that the user should know and that stops nothing. */
   | { readonly type: 'warning'; readonly message: string };

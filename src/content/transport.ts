@@ -1,6 +1,8 @@
 import type { Bytes } from '../bytes/stream.ts';
 import type { TransferStatus } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { RepositoryName } from '../oci/reference.ts';
 
 /** What every call that can take long accepts. */
 export interface Signalled {
@@ -49,6 +51,16 @@ export interface PushOptions extends Signalled {
   readonly onProgress?: ((bytes: number) => void) | undefined;
   /** repositories of the same registry that hold the blob, best first */
   readonly mountFrom?: readonly string[] | undefined;
+  /** send it without asking whether it is there: what was said about it proved wrong */
+  readonly force?: boolean | undefined;
+}
+
+export interface TagOptions extends Signalled {
+  /**
+   * What the name must stand for now, or `absent`. A place that can't check it together with the
+   * move moves the name all the same: whoever asks looks before.
+   */
+  readonly expected?: Digest | 'absent' | undefined;
 }
 
 /** What a push of one piece cost. */
@@ -73,7 +85,7 @@ export interface Target {
    */
   push(descriptor: Descriptor, open: Open, options?: PushOptions): Promise<PushOutcome>;
   /** Lets `reference` (a tag of this place) name a manifest; `open` gives the manifest's bytes. */
-  tag(descriptor: Descriptor, reference: string, open: Open, options?: Signalled): Promise<void>;
+  tag(descriptor: Descriptor, reference: string, open: Open, options?: TagOptions): Promise<void>;
 }
 
 /** A target that is also a source of what it holds. */
@@ -99,6 +111,67 @@ export interface Keeper {
   keep(descriptor: Descriptor, options?: Signalled): Promise<void>;
 }
 
+/** A target that is a repository of a registry: its siblings there can give it blobs. */
+export interface InRegistry {
+  readonly repository: RepositoryName;
+}
+
+/** True if `target` is a repository of a registry. */
+export function isInRegistry(target: object): target is InRegistry {
+  return 'repository' in target;
+}
+
+/** A place that can take one name away and leave the others of the same content alone. */
+export interface TagRemover {
+  /** @throws SlipwayError `UNSUPPORTED` where the place has no way to do it */
+  removeTag(reference: string, options?: Signalled): Promise<unknown>;
+}
+
+/** True if `target` can take single names away. */
+export function canRemoveTags(target: object): target is TagRemover {
+  return 'removeTag' in target;
+}
+
+/** A place that can forget a manifest. */
+export interface ManifestRemover {
+  /**
+   * Removes a manifest with all its names. False if it wasn't there.
+   *
+   * @throws SlipwayError `UNSUPPORTED` where the place has no way to do it
+   */
+  removeManifest(digest: Digest, options?: Signalled): Promise<boolean>;
+}
+
+/** True if `target` can forget manifests. */
+export function canRemoveManifests(target: object): target is ManifestRemover {
+  return 'removeManifest' in target;
+}
+
+/** A place that knows which manifests belong to another one: signatures, attestations, SBOMs. */
+export interface ReferrerLister {
+  /** The manifests whose subject is `subject`, each digest once. */
+  referrers(subject: Digest, options?: Signalled): Promise<readonly Descriptor[]>;
+}
+
+/** True if `source` knows what belongs to a manifest. */
+export function canListReferrers(source: object): source is ReferrerLister {
+  return 'referrers' in source;
+}
+
+/** True if the names of `place` can be listed. */
+export function canList(place: object): place is Lister {
+  return 'list' in place;
+}
+
+/** A target that can say whether it looks at what a name stands for before it moves it. */
+export interface ConditionTester {
+  /**
+   * True if a condition that doesn't hold is refused; tried on a manifest that is there, which
+   * changes nothing.
+   */
+  refusesConditions(present: Descriptor, open: Open, options?: Signalled): Promise<boolean>;
+}
+
 /** True if `target` has to be told to keep what has no name. */
 export function canKeep(target: object): target is Keeper {
   return 'keep' in target;
@@ -109,7 +182,23 @@ export function canStream(target: object): target is StreamTarget {
   return 'pushStream' in target;
 }
 
-/** True if `target` can also be read. */
+/** A source that can tell what it has without reading it. */
+export interface Looker {
+  /** True if the piece itself is there; nothing is said about what it names. */
+  has(descriptor: Descriptor, options?: Signalled): Promise<boolean>;
+}
+
+/** True if `source` can tell what it has. */
+export function canLook(source: object): source is Looker {
+  return 'has' in source;
+}
+
+/** True if the bytes of `target` can be read. */
+export function canFetch(target: object): target is Fetcher {
+  return 'fetch' in target;
+}
+
+/** True if names of `target` can be looked up. */
 export function canResolve(target: object): target is Resolver {
   return 'resolve' in target;
 }

@@ -1,6 +1,13 @@
 import { resolve as resolvePath } from 'node:path';
 import type { Ingest, IngestOptions, IngestTarget } from '../content/ingest.ts';
-import type { Fetcher, Lister, Place, Signalled } from '../content/transport.ts';
+import type {
+  Fetcher,
+  Lister,
+  Looker,
+  Place,
+  Signalled,
+  TagRemover,
+} from '../content/transport.ts';
 import { isSlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -15,6 +22,7 @@ import { checkMarker, createLayout } from './marker.ts';
 import { addUnnamed, checkName, nameOf, setName } from './names.ts';
 import { type Pruned, type PruneOptions, pruneLayout } from './prune.ts';
 import { pushBlob } from './push.ts';
+import { referrersIn } from './referrers.ts';
 import { resolveIn } from './resolve.ts';
 import { enterManifest, removeManifest, untagName } from './tags.ts';
 import { createWorkspace } from './workspace.ts';
@@ -22,7 +30,14 @@ import { createWorkspace } from './workspace.ts';
 export type { LinkOptions, Pruned, PruneOptions };
 
 /** An OCI image layout in a folder (image-spec, image-layout.md). */
-export interface Layout extends Place, Lister, IngestTarget {
+export interface Layout
+  extends Place,
+    Lister,
+    Looker,
+    TagRemover,
+    ManifestRemover,
+    ReferrerLister,
+    IngestTarget {
   /** absolute path of the folder */
   readonly dir: string;
   /** The entries of `index.json`, in its order, names as `org.opencontainers.image.ref.name`. */
@@ -139,9 +154,13 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
     ingest: (how) => startIngest(workspace, how),
     push: (descriptor, open, how) => pushBlob(workspace, descriptor, open, how),
     link: (from, digest, how = {}) => linkBlob(workspace, from.dir, digest, how),
+    has: async (descriptor) => (await sizeOf(descriptor)) === descriptor.size,
     untag: (reference, how = {}) => untagName(workspace, index, reference, how),
+    removeTag: (reference, how = {}) => untagName(workspace, index, reference, how),
     removeManifest: (digest, how = {}) => removeManifest(workspace, index, digest, how),
     removeBlob: (digest) => removeBlob(path, digest),
+    referrers: async (subject, how = {}) =>
+      referrersIn(path, await index.entries(), subject, how),
     prune: (how = {}) => pruneLayout(workspace, index, how),
     close: () => workspace.close(),
     async *list() {

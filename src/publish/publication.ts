@@ -33,13 +33,17 @@ export interface DestinationResult {
   readonly tags: readonly string[];
   /**
    * `present`: everything was there already; `held`: all content is there, and names were not moved
-   * because another destination failed
+   * or were put back because another destination failed; `skipped`: that was known before anything
+   * was sent
    */
-  readonly status: 'published' | 'present' | 'held' | 'failed';
+  readonly status: 'published' | 'present' | 'held' | 'skipped' | 'failed';
   readonly bytesSent: number;
   readonly bytesMounted: number;
   readonly bytesPresent: number;
-  /** requests to the registry, those for tokens left out; 0 for local places */
+  /**
+   * requests to the registry, those for tokens left out; 0 for local places. Images of one
+   * repository share them: they stand at the first one
+   */
   readonly requests: number;
   readonly durationMs: number;
   readonly error?: { readonly code: string; readonly message: string; readonly hint?: string };

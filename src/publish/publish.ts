@@ -1,32 +1,39 @@
-import { fromMemory } from '../bytes/stream.ts';
-import { copyGraph } from '../content/copy.ts';
-import type { Graph, ManifestNode } from '../content/graph.ts';
+import { createLane } from '../bytes/lane.ts';
+import { copyImages, type Delivery, type DeliveryOptions } from '../content/delivery.ts';
 import { atSide } from '../content/side.ts';
-import { canKeep, canResolve, type Signalled } from '../content/transport.ts';
+import { canResolve } from '../content/transport.ts';
+import { checkWhole } from '../content/whole.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
-import { type Emit, silent } from '../events.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
+import type { MovedTags } from '../state/moved-tags.ts';
+import { type Condition, checkCondition } from './conditions.ts';
+import { asSlipwayError, createJobs, type Job, resultOf, wasNamed } from './job.ts';
 import type { Destination, DestinationResult, Publication } from './publication.ts';
+import { checkRequire, type Require, standingJobs } from './require.ts';
+import { restoreTags } from './restore.ts';
+import { moveTags } from './tags.ts';
 
-export interface PublishOptions extends Signalled {
-  readonly emit?: Emit;
-  /** also publish layers that their owner doesn't allow to be redistributed */
-  readonly nonDistributable?: boolean;
+export interface PublishOptions extends Omit<DeliveryOptions, 'tops'> {
+  /** what tags must be before they are moved */
+  readonly condition?: Condition;
+  /** how many registries must have all content before any tag moves; default `all` */
+  readonly require?: Require;
+  /** where old targets of tags are written down before the first one moves */
+  readonly movedTags?: MovedTags;
 }
 
 /** What became of a publication. */
 export interface PublishOutcome {
   readonly destinations: readonly DestinationResult[];
+  /** bytes that were read from the sources; what was compressed on the way is not among them */
+  readonly bytesRead: number;
   /** the failure to report, if any destination failed */
   readonly error?: SlipwayError;
 }
 
 /**
- * Makes a publication true: all content of all images at all destinations first, then top
- * manifests and names, all together. If any content can't be delivered, no name moves anywhere.
- *
- * Destinations on different hosts are served side by side; those on one host in turn, so that the
- * second one mounts what the first one got.
+ * Makes a publication true: all content of all images at all destinations first, then their names,
+ * all together. If any content can't be delivered, no name moves anywhere; if a name can't be
+ * moved, those that were are put back. `require` lets some registries fail without the others.
  *
  * @throws the signal's reason if it is aborted; other failures are in the outcome
  */
@@ -34,88 +41,76 @@ export async function publish(
   publication: Publication,
   options: PublishOptions = {},
 ): Promise<PublishOutcome> {
-  const jobs = publication.images.flatMap(({ graph, destinations }) =>
-    destinations.map((destination) => createJob(graph, destination)),
-  );
-  await byHost(jobs, (job) => attempt(job, options, () => deliver(job, options)));
-  const undelivered = jobs.find((job) => job.error !== undefined);
-  if (undelivered === undefined) {
-    await byHost(jobs, (job) => attempt(job, options, () => nameIt(job, options)));
+  const { signal, require = 'all' } = options;
+  const jobs = createJobs(publication);
+  checkRequire(jobs, require);
+  const clock = startClock(jobs);
+  await lookAtAll(jobs, options);
+  signal?.throwIfAborted();
+  const begun = standingJobs(jobs, require);
+  if (begun.length === 0) {
+    clock.stop();
+    return outcomeOf(jobs, [], 'skipped', 0);
   }
-  const failed = jobs.filter((job) => job.error !== undefined);
-  const results = jobs.map((job) => resultOf(job, undelivered !== undefined));
-  if (failed.length === 0) return { destinations: results };
-  const first = asSlipwayError(failed[0]?.error);
-  const isPartial = undelivered === undefined && failed.length < jobs.length;
-  return { destinations: results, error: isPartial ? partial(first, failed, jobs) : first };
+  const waiting = begun.filter(({ isPlaced }) => !isPlaced);
+  const { delivery, at } = await deliver(waiting, jobs, options);
+  const standing = standingJobs(jobs, require);
+  await moveTags(standing, delivery, at, options);
+  const named = signal?.aborted === true ? [] : standingJobs(jobs, require);
+  const back = standing.filter((job) => !named.includes(job));
+  const stay = await putBack(back, options);
+  for (const job of named) forgetMoves(job, options);
+  signal?.throwIfAborted();
+  clock.stop();
+  return outcomeOf(jobs, named, 'held', delivery.bytesRead, stay);
 }
 
-interface Job {
-  readonly graph: Graph;
-  readonly destination: Destination;
-  root: Descriptor | undefined;
-  /** read when content had to be copied; undefined if everything was there */
-  node: ManifestNode | undefined;
-  /** the top manifest is there under its digest */
-  isPlaced: boolean;
-  /** what the names stood for before, where that is known */
-  previous: Map<string, Descriptor>;
-  /** names that were given to it */
-  readonly named: Set<string>;
-  bytes: { sent: number; mounted: number; present: number };
-  requests: number;
-  durationMs: number;
-  error: unknown;
+/** The first look at each job; it tells also what is there already. */
+async function lookAtAll(jobs: readonly Job[], options: PublishOptions): Promise<void> {
+  const lane = createLane(LOOKS_AT_ONCE);
+  await Promise.all(
+    jobs.map((job) =>
+      lane
+        .run(() => look(job, options))
+        .catch((error: unknown) => {
+          job.error = error;
+        }),
+    ),
+  );
 }
 
-function createJob(graph: Graph, destination: Destination): Job {
-  return {
-    graph,
-    destination,
-    root: undefined,
-    node: undefined,
-    isPlaced: false,
-    previous: new Map(),
-    named: new Set(),
-    bytes: { sent: 0, mounted: 0, present: 0 },
-    requests: 0,
-    durationMs: 0,
-    error: undefined,
-  };
-}
+const LOOKS_AT_ONCE = 8;
 
-/** Looks what the names stand for, and copies all content but the top manifest. */
-async function deliver(job: Job, options: PublishOptions): Promise<void> {
+async function look(job: Job, options: PublishOptions): Promise<void> {
   const { graph, destination } = job;
+  const { signal, condition, movedTags } = options;
   const { target, names } = destination;
   if (canResolve(target)) {
     for (const name of names) {
-      const current = await atSide('destination', () => target.resolve(name, options)).catch(
-        ignoreUnseen,
+      const current = await atSide('destination', () => target.resolve(name, { signal })).catch(
+        (error: unknown) => ignoreUnseen(error, condition !== undefined),
       );
       if (current !== undefined) job.previous.set(name, current);
+      // A release that was killed left its tag here: what counts is what was there before that.
+      const unfinished = movedTags?.unfinished(target.name, name);
+      const isLeft = unfinished !== undefined && unfinished.to === current?.digest;
+      job.restoreTo.set(name, isLeft ? unfinished.from : current?.digest);
     }
   }
-  if (graph.pending.length === 0) {
+  if (graph.pending.length === 0 || condition !== undefined) {
     job.root = await atSide('source', () => graph.root());
-    if (names.length > 0 && names.every((name) => wasNamed(job, name)) && (await isWhole(job))) {
-      job.bytes.present = job.root.size;
-      return;
-    }
   }
-  const copied = await copyGraph(graph, target, {
-    ...options,
-    includeRoot: false,
-    ...mountSource(job),
-  });
-  job.root = copied.root.descriptor;
-  job.node = copied.root;
-  job.isPlaced = copied.isPresent;
-  job.bytes = {
-    sent: copied.bytesSent,
-    mounted: copied.bytesMounted,
-    present: copied.bytesPresent,
-  };
+  if (condition !== undefined) {
+    for (const name of names) checkCondition(condition, job, name, job.previous.get(name)?.digest);
+  }
+  if (job.root === undefined) return;
+  const isNamed = names.length > 0 && names.every((name) => wasNamed(job, name));
+  if (isNamed && (await isWhole(job))) {
+    job.isPlaced = true;
+    job.bytes.present = job.root.size;
+    return;
+  }
+  if (graph.pending.length === 0) await checkWhole(graph, target, options);
 }
 
 /** A registry takes a tag with all content only; a folder may have lost some of it since. */
@@ -124,141 +119,113 @@ async function isWhole({ destination, root }: Job): Promise<boolean> {
   return await destination.target.exists(root);
 }
 
-/** Puts the top manifest and lets the names point at it. */
-async function nameIt(job: Job, options: PublishOptions): Promise<void> {
-  await atSide('destination', () => putAndName(job, options));
-}
-
-async function putAndName(job: Job, options: PublishOptions): Promise<void> {
-  const { node, destination } = job;
-  const { emit = silent } = options;
-  const { target, names } = destination;
-  if (node === undefined) return;
-  const { descriptor } = node;
-  const open = (offset: number) => fromMemory(node.bytes, offset);
-  // One name: the manifest goes straight there. More: they must all find it in place.
-  if (names.length !== 1 && !job.isPlaced) {
-    const outcome = await target.push(descriptor, open, options);
-    job.bytes.sent += outcome.bytesSent;
-  }
-  if (names.length === 0 && canKeep(target)) await target.keep(descriptor, options);
-  for (const name of names) {
-    if (wasNamed(job, name) && job.isPlaced) continue;
-    await target.tag(descriptor, name, open, options);
-    job.named.add(name);
-    job.bytes.sent += descriptor.size;
-    const previous = job.previous.get(name)?.digest;
-    emit({
-      type: 'tag',
-      target: target.name,
-      reference: name,
-      digest: descriptor.digest,
-      ...(previous === undefined ? {} : { previous }),
-      changed: true,
-    });
-  }
-}
-
-function wasNamed(job: Job, name: string): boolean {
-  return job.root !== undefined && job.previous.get(name)?.digest === job.root.digest;
-}
-
-function isNamed(job: Job, name: string): boolean {
-  return wasNamed(job, name) || job.named.has(name);
-}
-
-/** Nothing had to be done: the content was there, and so were the names. */
-function wasPresent(job: Job): boolean {
-  const wereNamed = job.destination.names.every((name) => wasNamed(job, name));
-  return wereNamed && (job.node === undefined || job.isPlaced);
-}
-
-function mountSource({ graph, destination }: Job): { mountFrom?: readonly string[] } {
-  if (graph.from === undefined || graph.from.host !== destination.host) return {};
-  return { mountFrom: [graph.from.path] };
-}
-
-async function attempt(
-  job: Job,
+/** Brings all content; what came of it stands in the jobs. */
+async function deliver(
+  waiting: readonly Job[],
+  jobs: readonly Job[],
   options: PublishOptions,
-  work: () => Promise<void>,
-): Promise<void> {
-  const startedAt = performance.now();
-  // Jobs of one repository come one after the other, and it counts for all of them.
-  const requestsBefore = requestsOf(job.destination);
-  try {
-    await work();
-  } catch (error) {
-    options.signal?.throwIfAborted();
+): Promise<{ readonly delivery: Delivery; readonly at: ReadonlyMap<Job, number> }> {
+  // One name of one image: the manifest goes straight there. More: they must all find it in place.
+  const isSingle = jobs.length === 1 && jobs[0]?.destination.names.length === 1;
+  const delivery = await copyImages(
+    waiting.map(({ graph, destination: { target, host } }) => ({
+      graph,
+      target,
+      ...(host === undefined ? {} : { host }),
+    })),
+    { ...options, tops: !isSingle },
+  );
+  for (const [at, job] of waiting.entries()) {
+    const { survey, isPlaced, bytes, error } = delivery.items[at] as Delivery['items'][number];
+    job.survey = survey;
+    job.root = survey?.root.descriptor ?? job.root;
+    job.isPlaced = isPlaced;
+    job.bytes = { ...bytes };
     job.error = error;
   }
-  job.requests += requestsOf(job.destination) - requestsBefore;
-  job.durationMs += performance.now() - startedAt;
+  return { delivery, at: new Map(waiting.map((job, at) => [job, at])) };
 }
 
-/** Works on the hosts side by side, and on the jobs of one host in their order. */
-async function byHost(jobs: readonly Job[], work: (job: Job) => Promise<void>): Promise<void> {
-  const groups = Map.groupBy(jobs, ({ destination }) => destination.host ?? destination.target);
-  await Promise.all(
-    [...groups.values()].map(async (group) => {
-      for (const job of group) await work(job);
-    }),
+/** Longest that names are put back after an interruption. */
+const LAST_WORDS_MS = 1_500;
+
+async function putBack(jobs: readonly Job[], options: PublishOptions): Promise<readonly string[]> {
+  const isStopped = options.signal?.aborted === true;
+  const signal = isStopped ? AbortSignal.timeout(LAST_WORDS_MS) : options.signal;
+  const stay = await restoreTags(jobs, { ...options, signal });
+  for (const job of jobs) forgetMoves(job, options, job.named);
+  return stay;
+}
+
+/** What has ended needs no way back. */
+function forgetMoves(
+  { destination: { target, names } }: Job,
+  { movedTags }: PublishOptions,
+  except: ReadonlySet<string> = new Set(),
+): void {
+  for (const name of names) if (!except.has(name)) movedTags?.forget(target.name, name);
+}
+
+function outcomeOf(
+  jobs: readonly Job[],
+  named: readonly Job[],
+  otherwise: 'held' | 'skipped',
+  bytesRead: number,
+  stay: readonly string[] = [],
+): PublishOutcome {
+  const destinations = jobs.map((job) =>
+    resultOf(job, named.includes(job) ? 'published' : otherwise),
+  );
+  const failed = jobs.filter((job) => job.error !== undefined);
+  if (failed.length === 0) return { destinations, bytesRead };
+  const first = asSlipwayError(failed[0]?.error);
+  const isPartial = named.length > 0 || stay.length > 0;
+  const error = isPartial ? partial(first, failed.length, jobs.length, stay) : first;
+  return { destinations, bytesRead, error };
+}
+
+function partial(
+  first: SlipwayError,
+  failed: number,
+  all: number,
+  stay: readonly string[],
+): SlipwayError {
+  const left = stay.length === 0 ? '' : `; could not be put back: ${stay.join(', ')}`;
+  return new SlipwayError(
+    'PARTIAL',
+    `${failed} of ${all} destinations failed; the first one: ${first.message}${left}`,
+    { ...first.facts, cause: first },
   );
 }
 
-function statusOf(job: Job, isHeld: boolean): DestinationResult['status'] {
-  if (wasPresent(job)) return 'present';
-  return isHeld ? 'held' : 'published';
+/** Some registries let nobody look at what isn't there; whether we may push is seen by pushing. */
+function ignoreUnseen(error: unknown, mustSee: boolean): undefined {
+  if (isSlipwayError(error, 'NOT_FOUND') || (!mustSee && isSlipwayError(error, 'DENIED'))) {
+    return undefined;
+  }
+  throw error;
 }
 
-function resultOf(job: Job, isHeld: boolean): DestinationResult {
-  const { destination, root, bytes, error } = job;
-  const failure = error === undefined ? undefined : asSlipwayError(error);
+/** Counts time and requests; jobs of one repository share theirs, which stand at the first one. */
+function startClock(jobs: readonly Job[]): { stop(): void } {
+  const startedAt = performance.now();
+  const firsts = new Map<string | object, { job: Job; before: number }>();
+  for (const job of jobs) {
+    const { target, host } = job.destination;
+    const key = host === undefined ? target : target.name;
+    if (!firsts.has(key)) firsts.set(key, { job, before: requestsOf(job.destination) });
+  }
   return {
-    ref: destination.target.name,
-    ...(root === undefined
-      ? {}
-      : { digest: root.digest, mediaType: root.mediaType, size: root.size }),
-    tags: destination.names.filter((name) => isNamed(job, name)),
-    status: failure !== undefined ? 'failed' : statusOf(job, isHeld),
-    bytesSent: bytes.sent,
-    bytesMounted: bytes.mounted,
-    bytesPresent: bytes.present,
-    requests: job.requests,
-    durationMs: Math.round(job.durationMs),
-    ...(failure === undefined
-      ? {}
-      : {
-          error: {
-            code: failure.code,
-            message: failure.message,
-            ...(failure.hint === undefined ? {} : { hint: failure.hint }),
-          },
-        }),
+    stop() {
+      for (const { job, before } of firsts.values()) {
+        job.requests = requestsOf(job.destination) - before;
+      }
+      for (const job of jobs) job.durationMs = performance.now() - startedAt;
+    },
   };
 }
 
 function requestsOf({ target }: Destination): number {
   const { requests } = target as { requests?: unknown };
   return typeof requests === 'number' ? requests : 0;
-}
-
-function asSlipwayError(error: unknown): SlipwayError {
-  if (error instanceof SlipwayError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new SlipwayError('INTERNAL', message, { cause: error });
-}
-
-function partial(first: SlipwayError, failed: readonly Job[], jobs: readonly Job[]): SlipwayError {
-  return new SlipwayError(
-    'PARTIAL',
-    `${failed.length} of ${jobs.length} destinations failed; the first one: ${first.message}`,
-    { ...first.facts, cause: first },
-  );
-}
-
-/** Some registries let nobody look at what isn't there; whether we may push is seen by pushing. */
-function ignoreUnseen(error: unknown): undefined {
-  if (isSlipwayError(error, 'NOT_FOUND', 'DENIED')) return undefined;
-  throw error;
 }

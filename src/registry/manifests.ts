@@ -1,5 +1,5 @@
 import { type Bytes, collect } from '../bytes/stream.ts';
-import type { FetchOptions, Open, Signalled } from '../content/transport.ts';
+import type { FetchOptions, Open, Signalled, TagOptions } from '../content/transport.ts';
 import { verifiedOpen } from '../content/verify.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
@@ -88,14 +88,16 @@ export async function* fetchManifest(
 /**
  * Puts a manifest under a tag or its digest (distribution-spec, "Pushing manifests"). The registry
  * may state the digest that it stored: if it is another one, the manifest is read back.
+ *
+ * @returns the subject that the registry says it has noted (`OCI-Subject`)
  */
 export async function putManifest(
   context: RepositoryContext,
   descriptor: Descriptor,
   reference: string,
   open: Open,
-  { signal }: Signalled = {},
-): Promise<void> {
+  { signal, expected }: TagOptions = {},
+): Promise<string | undefined> {
   const bytes = await collect(
     verifiedOpen(descriptor, open)(0),
     DOCUMENT_LIMITS.manifestBytes,
@@ -109,7 +111,7 @@ export async function putManifest(
         url: manifestPath(context, reference),
         repository: context.repository,
         scopes: context.push,
-        headers: { 'content-type': descriptor.mediaType },
+        headers: { 'content-type': descriptor.mediaType, ...conditionHeaders(expected) },
         body: () => bytes,
         doing: 'push a manifest',
         digest: descriptor.digest,
@@ -119,13 +121,21 @@ export async function putManifest(
   );
   if (response.status < 200 || response.status >= 300) {
     const error = await failure(context, response, reference, 'push a manifest');
-    if (await isNamedAlready(context, descriptor, reference, error, signal)) return;
+    if (await isNamedAlready(context, descriptor, reference, error, signal)) return undefined;
     throw error.with({ side: 'destination', digest: descriptor.digest });
   }
   await response.drop();
   const told = response.header('docker-content-digest');
-  if (response.status === 201 && (told === undefined || told === descriptor.digest)) return;
-  await readBack(context, descriptor, reference, signal);
+  if (response.status !== 201 || (told !== undefined && told !== descriptor.digest)) {
+    await readBack(context, descriptor, reference, signal);
+  }
+  return response.header('oci-subject');
+}
+
+/** RFC 9110, 13.1; the entity tag of a manifest is its digest. Many registries don't look. */
+function conditionHeaders(expected: TagOptions['expected']): Record<string, string> {
+  if (expected === undefined) return {};
+  return expected === 'absent' ? { 'if-none-match': '*' } : { 'if-match': `"${expected}"` };
 }
 
 /**

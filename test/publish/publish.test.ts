@@ -8,17 +8,11 @@ import { SlipwayError } from '../../src/errors.ts';
 import type { Layout } from '../../src/layout/layout.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { digestHex } from '../../src/oci/digest.ts';
-import type { Destination } from '../../src/publish/publication.ts';
 import { publish } from '../../src/publish/publish.ts';
 import type { Repository } from '../../src/registry/repository.ts';
 import { bytesOf, putImage, putIndex } from '../content/images.ts';
 import { freshLayout, type TestRegistry, testRegistry } from '../content/places.ts';
-
-const at = (target: Repository, ...names: string[]): Destination => ({
-  target,
-  names,
-  host: target.repository.host,
-});
+import { at, tagsOf } from './tags-of.ts';
 
 const image = (layout: Layout, name: string, size = 2_000) =>
   putImage(layout, { layers: [bytesOf(`layer of ${name}`, size), bytesOf('shared', 1_000)] });
@@ -30,17 +24,6 @@ const sizeOf = async (layout: Layout, root: Descriptor) => {
     0,
   );
 };
-
-/** The tags that a repository has, and what they stand for. */
-async function tagsOf(repository: Repository): Promise<Record<string, string>> {
-  const tags: Record<string, string> = {};
-  try {
-    for await (const tag of repository.list()) tags[tag] = (await repository.resolve(tag)).digest;
-  } catch (error) {
-    if (!(error instanceof SlipwayError) || error.code !== 'NOT_FOUND') throw error;
-  }
-  return tags;
-}
 
 const isTagPut = ({ requests }: TestRegistry) =>
   requests.map(({ method, path }) => method === 'PUT' && /\/manifests\/(?!sha256:)/.test(path));
@@ -108,9 +91,13 @@ test('a destination that fails moves no tag anywhere, and says who was held', as
   assert.deepEqual(await tagsOf(repository), { '1': old.digest });
 });
 
-test('a name that is refused fails that destination alone, as a part', async (t) => {
+test('a name that is refused puts all names back that moved', async (t) => {
   const layout = await freshLayout(t);
   const { repository } = await testRegistry(t);
+  const old = await image(layout, 'old');
+  await publish({
+    images: [{ graph: graphOf(layout, old, 'old'), destinations: [at(repository('app'), '1')] }],
+  });
   const immutable = await freshLayout(t);
   const root = await image(layout, 'app');
   const target: Target = {
@@ -128,16 +115,18 @@ test('a name that is refused fails that destination alone, as a part', async (t)
       },
     ],
   });
-  assert.equal(error?.code, 'PARTIAL');
-  assert.equal(error?.message, '1 of 2 destinations failed; the first one: it may not move');
+  assert.equal(error?.code, 'TAG_IMMUTABLE');
+  assert.equal(error?.message, 'it may not move');
   assert.equal(error?.facts.side, 'destination');
   assert.deepEqual(
     destinations.map(({ status, tags }) => ({ status, tags })),
     [
-      { status: 'published', tags: ['1'] },
-      { status: 'failed', tags: ['free'] },
+      { status: 'held', tags: [] },
+      { status: 'failed', tags: [] },
     ],
   );
+  assert.deepEqual(await tagsOf(repository('app')), { '1': old.digest });
+  await assert.rejects(immutable.resolve('free'), { code: 'NOT_FOUND' });
 });
 
 test('what is there costs one request a tag, and is told as present', async (t) => {
@@ -227,7 +216,8 @@ test('numbers of images that share a repository add up', async (t) => {
   // Each image has the shared layer, which only the first one sends.
   for (const [place, { bytesSent, bytesPresent, digest }] of destinations.entries()) {
     const root = await layout.resolve(digest as string);
-    assert.equal(bytesSent + bytesPresent, await sizeOf(layout, root));
+    // The manifest goes there by its digest first, and under its tag when all content is there.
+    assert.equal(bytesSent + bytesPresent, (await sizeOf(layout, root)) + root.size);
     assert.equal(bytesPresent > 0, place > 0);
   }
 });

@@ -23,8 +23,17 @@ export interface Recorder {
   clear(): void;
 }
 
+/** What the recorder itself answers to a request, in the registry's stead. */
+export type Answer = (
+  request: Pick<Recorded, 'method' | 'path'>,
+) => { readonly status: number; readonly body?: object } | undefined;
+
 /** Starts a recorder before a plain registry on loopback. */
-export async function startRecorder(owner: Owner, upstream: string): Promise<Recorder> {
+export async function startRecorder(
+  owner: Owner,
+  upstream: string,
+  answer: Answer = () => undefined,
+): Promise<Recorder> {
   const requests: Recorded[] = [];
   const { hostname, port } = new URL(`http://${upstream}`);
   const agent = new http.Agent({ keepAlive: true });
@@ -32,12 +41,25 @@ export async function startRecorder(owner: Owner, upstream: string): Promise<Rec
     const { method = '', url = '', headers } = request;
     const recorded: Recorded = { method, path: url, headers, status: 0, bytes: 0 };
     requests.push(recorded);
+    const own = answer(recorded);
+    if (own !== undefined) {
+      recorded.status = own.status;
+      request.resume();
+      request.on('end', () => {
+        response.writeHead(own.status, { 'content-type': 'application/json' });
+        response.end(method === 'HEAD' ? undefined : JSON.stringify(own.body ?? {}));
+      });
+      return;
+    }
     // The Host header stays, so that the registry's Locations lead back through here.
-    const onward = http.request({ agent, hostname, port, method, path: url, headers }, (answer) => {
-      recorded.status = answer.statusCode ?? 0;
-      response.writeHead(recorded.status, answer.rawHeaders);
-      answer.pipe(response);
-    });
+    const onward = http.request(
+      { agent, hostname, port, method, path: url, headers },
+      (onwards) => {
+        recorded.status = onwards.statusCode ?? 0;
+        response.writeHead(recorded.status, onwards.rawHeaders);
+        onwards.pipe(response);
+      },
+    );
     onward.on('error', () => response.destroy());
     request.on('data', (chunk: Buffer) => {
       recorded.bytes += chunk.byteLength;

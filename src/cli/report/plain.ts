@@ -1,4 +1,4 @@
-import type { Emit, SlipwayEvent } from '../../events.ts';
+import type { Emit, SendReason, SlipwayEvent } from '../../events.ts';
 import { type Output, safeLine } from '../output.ts';
 import { formatBytes } from '../units.ts';
 
@@ -56,12 +56,18 @@ function track(
   }
 }
 
+const WHY: Readonly<Record<SendReason, string>> = {
+  absent: '',
+  'mount-refused': ', it could not be mounted',
+  lost: ' again, the registry had lost it',
+};
+
 /** The line for an event that is worth one. */
 export function describeEvent(event: SlipwayEvent): string | undefined {
   switch (event.type) {
     case 'transfer.done': {
       const how = {
-        uploaded: 'sent',
+        uploaded: `sent${WHY[event.reason ?? 'absent']}`,
         present: 'already there',
         mounted: `mounted from ${event.from ?? 'another repository'}`,
       }[event.status];
@@ -74,6 +80,10 @@ export function describeEvent(event: SlipwayEvent): string | undefined {
       return event.previous === undefined
         ? `${event.target}: ${event.reference} is ${event.digest}`
         : `${event.target}: ${event.reference} moved from ${event.previous} to ${event.digest}`;
+    case 'tag.restored':
+      return event.to === undefined
+        ? `${event.target}: ${event.reference} was new and is gone again`
+        : `${event.target}: ${event.reference} is back at ${event.to}`;
     case 'retry':
       return `${event.reason}; trying again in ${(event.delayMs / 1000).toFixed(1)} s`;
     case 'warning':

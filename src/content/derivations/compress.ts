@@ -9,7 +9,7 @@ import { compressionOf, isNonDistributable, withCompression } from '../../oci/me
 import { type Graph, type PendingBlob, walk } from '../graph.ts';
 import type { Ingest, IngestTarget } from '../ingest.ts';
 import { openAtSource } from '../side.ts';
-import type { Fetcher, Signalled } from '../transport.ts';
+import { canLook, type Fetcher, type Looker, type Signalled } from '../transport.ts';
 import { fetching, verifiedOpen } from '../verify.ts';
 import { createDocuments, pointTo, rewriteImages } from './rewrite.ts';
 
@@ -200,10 +200,18 @@ function misremembered(from: Descriptor, wrong: string, right: string): SlipwayE
 }
 
 /** A source that has the compressed layers too. */
-function withLayers(source: Fetcher, layers: readonly CompressedLayer[]): Fetcher {
+function withLayers(
+  source: Fetcher,
+  layers: readonly CompressedLayer[],
+): Fetcher & Partial<Looker> {
+  const layerOf = ({ digest }: Descriptor) =>
+    layers.find((layer) => layer.known()?.digest === digest);
   return {
+    ...(canLook(source)
+      ? { has: (descriptor, how) => source.has(layerOf(descriptor)?.from ?? descriptor, how) }
+      : {}),
     fetch(descriptor, options) {
-      const made = layers.find((layer) => layer.known()?.digest === descriptor.digest);
+      const made = layerOf(descriptor);
       return made === undefined
         ? source.fetch(descriptor, options)
         : made.open(options?.offset ?? 0);

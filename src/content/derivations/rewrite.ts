@@ -6,14 +6,14 @@ import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 import { encodeDocument, type ImageManifest } from '../../oci/manifest.ts';
 import { isManifestType } from '../../oci/mediatype.ts';
 import { readManifest } from '../graph.ts';
-import type { Fetcher, Signalled } from '../transport.ts';
+import { canLook, type Fetcher, type Looker, type Signalled } from '../transport.ts';
 
 /** Documents that a derivation made; they stand before the source's own content. */
 export interface Documents {
   /** Adds a document and tells its descriptor. */
   put(json: object, mediaType: string): Descriptor;
   /** A source that has the new documents as well as all that `source` has. */
-  over(source: Fetcher): Fetcher;
+  over(source: Fetcher): Fetcher & Partial<Looker>;
 }
 
 /** Makes an empty set of documents. */
@@ -27,6 +27,12 @@ export function createDocuments(): Documents {
       return descriptor;
     },
     over: (source) => ({
+      ...(canLook(source)
+        ? {
+            has: async (descriptor, how) =>
+              made.has(descriptor.digest) || source.has(descriptor, how),
+          }
+        : {}),
       fetch(descriptor, options) {
         const bytes = made.get(descriptor.digest);
         return bytes === undefined
