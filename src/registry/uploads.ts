@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createReader } from '../bytes/reader.ts';
 import type { Bytes } from '../bytes/stream.ts';
 import type { Open, PushOptions, PushOutcome } from '../content/transport.ts';
@@ -127,7 +128,7 @@ function startUpload(
     const lengthBytes = nextLength(left, session, body);
     const isStream = body.choice.kind === 'stream';
     const part = partAt(offset, lengthBytes);
-    givenBytes = offset;
+    givenBytes = Math.max(givenBytes, offset);
     partBytes = lengthBytes;
     isPieced ||= offset > 0;
     if (left === 0 || (lengthBytes === left && !isStream)) {
@@ -160,10 +161,11 @@ function startUpload(
     // A registry that said that it has it, and has not, isn't asked again.
     if (options.force !== true && (await blobExists(context, descriptor, options))) return THERE;
     if (state.session === undefined) return OPEN;
-    const answer = await askSession(context, state.session, { signal });
+    const answer = await settledSession(context, state.session, signal);
     if (answer === undefined) return OPEN;
     const { session, heldBytes } = answer;
-    if (heldBytes < state.heldBytes || heldBytes > state.givenBytes) {
+    givenBytes = Math.max(givenBytes, state.givenBytes);
+    if (heldBytes < state.heldBytes || heldBytes > givenBytes) {
       await cancel(context, session);
       return OPEN;
     }
@@ -209,6 +211,7 @@ function startUpload(
         case 'open': {
           const session = await openSession(context, undefined, undefined, signal);
           if (session === 'mounted') throw vanished(context, descriptor);
+          givenBytes = 0;
           return { at: 'send', session, offset: 0 };
         }
         case 'send':
@@ -234,6 +237,28 @@ function startUpload(
   };
 }
 
+/**
+ * What a session holds when no more arrives: a registry may still be reading what was on the way
+ * when the connection was cut, and answer the next part with 416.
+ */
+async function settledSession(
+  context: RepositoryContext,
+  session: UploadSession,
+  signal: AbortSignal | undefined,
+): Promise<Awaited<ReturnType<typeof askSession>>> {
+  let answer = await askSession(context, session, { signal });
+  for (let asked = 1; answer !== undefined && asked < MAX_ASKED; asked++) {
+    await sleep(BETWEEN_ASKS_MS, undefined, signal === undefined ? {} : { signal });
+    const next = await askSession(context, answer.session, { signal });
+    if (next === undefined || next.heldBytes === answer.heldBytes) return next;
+    answer = next;
+  }
+  return answer;
+}
+
+const MAX_ASKED = 20;
+const BETWEEN_ASKS_MS = 50;
+
 function nextLength(left: number, { minChunkBytes }: UploadSession, body: BodyChooser): number {
   if (body.choice.kind !== 'chunks') return left;
   return Math.min(left, Math.max(body.choice.chunkBytes, minChunkBytes));
@@ -245,8 +270,8 @@ async function leave(
   descriptor: Descriptor,
   state: UploadState,
 ): Promise<void> {
-  if (state.at !== 'send') return;
-  const { session } = state;
+  const session = 'session' in state ? state.session : undefined;
+  if (session === undefined) return;
   const signal = AbortSignal.timeout(LEAVE_TIMEOUT_MS);
   if (await keepSession(context, descriptor, session)) {
     const answer = await askSession(context, session, { signal, retried: false }).catch(() => {});
