@@ -103,32 +103,34 @@ export async function putManifest(
     DOCUMENT_LIMITS.manifestBytes,
     `the manifest ${descriptor.digest}`,
   );
-  const response = await context.host.inLane(
-    0,
-    () =>
-      context.host.send({
-        method: 'PUT',
-        url: manifestPath(context, reference),
-        repository: context.repository,
-        scopes: context.push,
-        headers: { 'content-type': descriptor.mediaType, ...conditionHeaders(expected) },
-        body: () => bytes,
-        doing: 'push a manifest',
-        digest: descriptor.digest,
-        signal,
-      }),
-    signal,
-  );
+  const put = async (): Promise<HttpResponse> => {
+    const response = await context.host.send({
+      method: 'PUT',
+      url: manifestPath(context, reference),
+      repository: context.repository,
+      scopes: context.push,
+      headers: { 'content-type': descriptor.mediaType, ...conditionHeaders(expected) },
+      body: () => bytes,
+      doing: 'push a manifest',
+      digest: descriptor.digest,
+      retried: false,
+      signal,
+    });
+    const isGood = response.status >= 200 && response.status < 300;
+    const told = response.header('docker-content-digest');
+    if (isGood && (response.status !== 201 || (told !== undefined && told !== descriptor.digest))) {
+      await response.drop();
+      await readBack(context, descriptor, reference, signal);
+    }
+    return response;
+  };
+  const response = await context.host.inLane(0, () => context.host.repeat(put, signal), signal);
   if (response.status < 200 || response.status >= 300) {
     const error = await failure(context, response, reference, 'push a manifest');
     if (await isNamedAlready(context, descriptor, reference, error, signal)) return undefined;
     throw error.with({ side: 'destination', digest: descriptor.digest });
   }
   await response.drop();
-  const told = response.header('docker-content-digest');
-  if (response.status !== 201 || (told !== undefined && told !== descriptor.digest)) {
-    await readBack(context, descriptor, reference, signal);
-  }
   return response.header('oci-subject');
 }
 
@@ -162,7 +164,11 @@ async function readBack(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const response = await request(context, 'GET', reference, descriptor.mediaType, signal);
-  if (response.status !== 200) throw await failure(context, response, reference);
+  if (response.status !== 200) {
+    const error = await failure(context, response, reference);
+    // It was taken and isn't there: put once more it may be.
+    throw response.status === 404 ? error.with({ transient: true }) : error;
+  }
   const bytes = await response.read(DOCUMENT_LIMITS.manifestBytes);
   const found = digestOf(bytes, digestAlgorithm(descriptor.digest));
   if (found !== descriptor.digest) {
