@@ -12,10 +12,20 @@ interface Waiting {
   readonly start: () => void;
 }
 
-/** Makes a lane for `limit` pieces of work at once. */
-export function createLane(limit: number): Lane {
+/** Makes a lane for `limit` pieces of work at once; a limit that changes holds for what begins. */
+export function createLane(limit: number | (() => number)): Lane {
   let running = 0;
   const waiting: Waiting[] = [];
+  const limitNow = (): number => (typeof limit === 'number' ? limit : limit());
+  const admit = (): void => {
+    while (running < limitNow()) {
+      const next = waiting.shift();
+      if (next === undefined) return;
+      // The place is taken here, so that nobody overtakes the queue.
+      running++;
+      next.start();
+    }
+  };
   const wait = (weight: number): Promise<void> =>
     new Promise((start) => {
       let at = waiting.length;
@@ -24,16 +34,14 @@ export function createLane(limit: number): Lane {
     });
   return {
     async run(work, signal, weight = 0) {
-      if (running >= limit) await wait(weight);
+      if (running >= limitNow()) await wait(weight);
       else running++;
       try {
         signal?.throwIfAborted();
         return await work();
       } finally {
-        // A place is handed on, not given back, so that nobody overtakes the queue.
-        const next = waiting.shift();
-        if (next === undefined) running--;
-        else next.start();
+        running--;
+        admit();
       }
     },
   };

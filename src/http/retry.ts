@@ -40,6 +40,11 @@ export function openGate(host: string): HostGate {
   return { host, answered: false, closedUntil: 0 };
 }
 
+/** Lets nobody send for so long. */
+export function closeGate(gate: HostGate, forMs: number): void {
+  gate.closedUntil = Math.max(gate.closedUntil, performance.now() + forMs);
+}
+
 export interface RetryOptions {
   readonly gate: HostGate;
   readonly policy?: RetryPolicy;
@@ -86,7 +91,7 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
           ? askedMs + Math.random() * policy.baseMs
           : Math.random() * Math.min(policy.maxMs, policy.baseMs * 2 ** (failures - 1)),
       );
-      if (isAsked) gate.closedUntil = Math.max(gate.closedUntil, performance.now() + askedMs);
+      if (isAsked) closeGate(gate, askedMs);
       emit({ type: 'retry', host: gate.host, reason: error.message, attempt: tries, delayMs });
       await pause(delayMs, signal);
     }

@@ -26,6 +26,8 @@ export async function lookForBlob(
   descriptor: Descriptor,
   { signal }: Signalled = {},
 ): Promise<boolean | undefined> {
+  const { traits } = context.host;
+  if (traits.now.answersHead === false) return undefined;
   const response = await context.host.send({
     method: 'HEAD',
     url: blobPath(context, descriptor),
@@ -37,6 +39,7 @@ export async function lookForBlob(
   });
   await response.drop();
   if (response.status === 404) return false;
+  if (response.status === 405 || response.status === 501) traits.learn({ answersHead: false });
   if (response.status !== 200) return undefined;
   const length = response.header('content-length');
   return length === undefined || Number(length) === descriptor.size;

@@ -1,12 +1,18 @@
-import { createLane } from '../bytes/lane.ts';
 import { type Bytes, collect, fromMemory } from '../bytes/stream.ts';
 import type { CredentialLookup } from '../credentials/credential.ts';
-import { SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { orAborted } from '../http/abort.ts';
 import type { Http, HttpResponse } from '../http/client.ts';
 import { isLoopback, sameOrigin } from '../http/origin.ts';
-import { type HostGate, type RetryPolicy, waitForGate, withRetry } from '../http/retry.ts';
+import { createPace } from '../http/pace.ts';
+import {
+  closeGate,
+  type HostGate,
+  type RetryPolicy,
+  waitForGate,
+  withRetry,
+} from '../http/retry.ts';
 import { probeScheme } from '../http/scheme.ts';
 import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
 import { type Authorizer, createAuthorizer, isAboutLogin, lacksScope } from './authorizer.ts';
@@ -26,6 +32,8 @@ export interface HostSettings {
   readonly retry: RetryPolicy;
   readonly emit: Emit;
   readonly traits: Traits;
+  /** large blobs that are sent at once, at most, and half as many as small ones; undefined: adapts */
+  readonly jobs?: number;
   /** undefined: https, or a probe where the host is this machine */
   readonly scheme?: SchemeChoice;
 }
@@ -91,8 +99,8 @@ export interface RegistryHost {
 const MAX_REDIRECTS = 5;
 /** Blobs up to here, and manifests, go in the lane for small pieces. */
 const SMALL_BYTES = 1024 * 1024;
-const LARGE_AT_ONCE = 4;
-const SMALL_AT_ONCE = 8;
+const LARGE_AT_ONCE = { startAtOnce: 4, mostAtOnce: 8 };
+const SMALL_AT_ONCE = { startAtOnce: 8, mostAtOnce: 16 };
 
 /** The host that really answers for the names of a reference's host. */
 function endpointOf(host: string): string {
@@ -104,8 +112,17 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
   const { http, retry, emit } = settings;
   const endpoint = endpointOf(name);
   const hostname = new URL(`https://${endpoint}`).hostname;
-  const large = createLane(LARGE_AT_ONCE);
-  const small = createLane(SMALL_AT_ONCE);
+  const { jobs } = settings;
+  const large = createPace(
+    jobs === undefined ? LARGE_AT_ONCE : { startAtOnce: jobs, mostAtOnce: jobs },
+  );
+  const small = createPace(
+    jobs === undefined ? SMALL_AT_ONCE : { startAtOnce: 2 * jobs, mostAtOnce: 2 * jobs },
+  );
+  const slowDown = (): void => {
+    large.slowDown();
+    small.slowDown();
+  };
   const sent = new Map<string, number>();
   let probing: Promise<URL> | undefined;
   let authorizer: Authorizer | undefined;
@@ -171,21 +188,29 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
 
   const checked = async (request: RegistryRequest): Promise<HttpResponse> => {
     await waitForGate(gate, request.signal);
-    const response = await attempt(request);
+    const response = await attempt(request).catch((error: unknown) => {
+      if (isSlipwayError(error) && error.facts.transient === true) slowDown();
+      throw error;
+    });
     const { status } = response;
     if (status !== 401 && !isTransientStatus(status)) {
       const isRead = request.answerBytes !== undefined && status >= 200 && status < 300;
       return isRead ? await inMemory(response, request.answerBytes ?? 0) : response;
     }
+    if (status !== 401) slowDown();
     const isRefused = status === 401 && lacksScope(response);
     const isLoggedIn = isRefused && (await settings.credentials(request.repository)) !== undefined;
-    throw await registryError(response, {
+    const error = await registryError(response, {
       host: name,
       repository: request.repository.path,
       doing: request.doing,
       isLoggedIn,
       ...(request.digest === undefined ? {} : { digest: request.digest }),
     });
+    // Also for those that are sent meanwhile, not only for who repeats this one.
+    const { retryAfterMs = 0 } = error.facts;
+    if (retryAfterMs <= retry.maxRetryAfterMs) closeGate(gate, retryAfterMs);
+    throw error;
   };
 
   const repeat = <T>(
@@ -204,7 +229,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
     origin: base,
     traits: settings.traits,
     inLane: (sizeBytes, work, signal) =>
-      (sizeBytes < SMALL_BYTES ? small : large).run(work, signal),
+      (sizeBytes < SMALL_BYTES ? small : large).run(work, signal, sizeBytes),
     requests: ({ path }) => sent.get(path) ?? 0,
     async account(repository) {
       return (await settings.credentials(repository))?.username ?? '';

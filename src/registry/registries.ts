@@ -26,6 +26,11 @@ export interface RegistriesOptions {
   readonly idleTimeoutMs?: number;
   /** where blobs were seen, open uploads, what hosts do: between runs; without it nothing is remembered */
   readonly hints?: Hints;
+  /**
+   * large blobs that are sent to one registry at once, at most; if left out it adapts to each, from
+   * 4 on between 1 and 8
+   */
+  readonly jobs?: number;
   readonly emit?: Emit;
 }
 
@@ -64,6 +69,7 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
       retry: { ...DEFAULT_RETRY_POLICY, ...options.retry },
       emit: options.emit ?? silent,
       traits: createTraits(options.hints, name),
+      ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
       ...(scheme === undefined ? {} : { scheme }),
     });
     hosts.set(name, host);

@@ -304,3 +304,58 @@ test('connections that are cut again and again cost at most what was under way',
   assert.ok(bytesSent < 40 * MIB, `${bytesSent} bytes`);
   assert.equal(proxy.cuts, 0);
 });
+
+test('a registry that does not answer HEAD is asked once, also by later runs', async (t) => {
+  const hints = await remember(t);
+  const registry = await startFakeRegistry(t, (call) => {
+    if (call.what !== 'HEAD blob') return false;
+    call.answer(405);
+    return true;
+  });
+  for (const fill of ['a', 'b', 'c']) {
+    const { repository } = connect(t, registry.host, { hints });
+    const { descriptor, open } = blobOf(100, fill);
+    await repository.push(descriptor, open);
+  }
+  assert.equal(registry.count('HEAD blob'), 1);
+  assert.equal(registry.blobs.size, 3);
+});
+
+test('large blobs are sent four at once, and fewer to a registry that refuses', async (t) => {
+  let under = 0;
+  let most = 0;
+  const registry = await startFakeRegistry(t, async (call) => {
+    if (call.what !== 'PUT upload') return false;
+    most = Math.max(most, ++under);
+    await call.body();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    under--;
+    if (call.nth === 1) {
+      call.answer(429);
+      return true;
+    }
+    return false;
+  });
+  const { repository } = connect(t, registry.host);
+  const blobs = Array.from({ length: 8 }, (_, index) => blobOf(2 * MIB, String(index)));
+  await Promise.all(blobs.map(({ descriptor, open }) => repository.push(descriptor, open)));
+  assert.equal(registry.blobs.size, 8);
+  assert.equal(most, 4);
+});
+
+test('no more blobs are sent at once than --jobs says', async (t) => {
+  let under = 0;
+  let most = 0;
+  const registry = await startFakeRegistry(t, async (call) => {
+    if (call.what !== 'PUT upload') return false;
+    most = Math.max(most, ++under);
+    await call.body();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    under--;
+    return false;
+  });
+  const { repository } = connect(t, registry.host, { jobs: 2 });
+  const blobs = Array.from({ length: 8 }, (_, index) => blobOf(2 * MIB, String(index)));
+  await Promise.all(blobs.map(({ descriptor, open }) => repository.push(descriptor, open)));
+  assert.equal(most, 2);
+});
