@@ -1,4 +1,5 @@
 import type { Credential, CredentialLookup } from '../credentials/credential.ts';
+import { isSlipwayError } from '../errors.ts';
 import { orAborted } from '../http/abort.ts';
 import { type Challenge, parseChallenges } from '../http/challenge.ts';
 import type { Http, HttpResponse } from '../http/client.ts';
@@ -10,6 +11,9 @@ import type { TokenRealmPolicy } from './token-realm.ts';
 interface Asking {
   readonly repository: RepositoryName;
   readonly scopes: readonly Scope[];
+  readonly method: string;
+  /** length of the body that goes with it; of a PATCH without one nothing is known */
+  readonly bodyBytes?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -23,6 +27,8 @@ interface Refusal {
 
 /** Knows how one registry wants to be told who asks. */
 export interface Authorizer {
+  /** Tells what will be asked for later, so that one token can be fetched for all of it. */
+  expect(scopes: readonly Scope[]): void;
   /** The Authorization header for a request, or undefined while nothing is known to be wanted. */
   header(asking: Asking): Promise<string | undefined>;
   /**
@@ -30,6 +36,8 @@ export interface Authorizer {
    * token may have run out.
    */
   learn(response: HttpResponse, asking: Asking, refusal: Refusal): Promise<boolean>;
+  /** A request with this Authorization header was not refused. */
+  accepted(sent: string | undefined, asking: Asking): void;
 }
 
 /** Makes the authorizer of one registry; credentials are looked up when they are first needed. */
@@ -42,14 +50,37 @@ export function createAuthorizer(
   let challenge: Challenge | undefined;
   const tokens = new Map<string, Promise<Token>>();
   const extraScopes = new Map<string, readonly Scope[]>();
+  let expected: readonly Scope[] = [];
+  let isExpectationMet = true;
+  const accepted = new Set<string>();
 
   const credentialFor = ({ repository }: Asking): Promise<Credential | undefined> =>
     lookup(repository);
 
-  const scopesOf = (asking: Asking): readonly Scope[] =>
-    unionScopes(extraScopes.get(keyOf(asking.scopes)) ?? [], asking.scopes);
+  const scopesOf = (asking: Asking): readonly Scope[] => {
+    const own = unionScopes(extraScopes.get(keyOf(asking.scopes)) ?? [], asking.scopes);
+    return isExpected(asking) ? unionScopes(own, expected) : own;
+  };
+
+  const isExpected = ({ scopes }: Asking): boolean =>
+    isExpectationMet &&
+    expected.length <= MAX_EXPECTED &&
+    scopes.some(({ name }) => expected.some((scope) => scope.name === name));
 
   const tokenFor = async (asking: Asking, known: Challenge): Promise<string> => {
+    const wasExpected = isExpected(asking);
+    try {
+      return await tokenForAll(asking, known);
+    } catch (error) {
+      asking.signal?.throwIfAborted();
+      if (!wasExpected || !isSlipwayError(error) || error.facts.status === undefined) throw error;
+      // One of the names may be none of its own, or several may be too many for it.
+      isExpectationMet = false;
+      return await tokenForAll(asking, known);
+    }
+  };
+
+  const tokenForAll = async (asking: Asking, known: Challenge): Promise<string> => {
     const credential = await credentialFor(asking);
     if (credential?.registryToken !== undefined) return credential.registryToken;
     const scopes = scopesOf(asking);
@@ -57,7 +88,8 @@ export function createAuthorizer(
     const cached = tokens.get(key);
     if (cached !== undefined) {
       const token = await orAborted(cached, asking.signal);
-      if (performance.now() < token.renewAt) return token.value;
+      const until = isLong(asking) ? token.renewForBodyAt : token.renewAt;
+      if (performance.now() < until) return token.value;
     }
     let fetching = tokens.get(key);
     // While this one waited, another may have begun to renew it.
@@ -80,6 +112,10 @@ export function createAuthorizer(
   };
 
   return {
+    expect(scopes) {
+      expected = unionScopes(expected, scopes);
+    },
+
     async header(asking) {
       if (challenge === undefined) return undefined;
       if (challenge.scheme === 'bearer') return `Bearer ${await tokenFor(asking, challenge)}`;
@@ -90,7 +126,10 @@ export function createAuthorizer(
     async learn(response, asking, { sent, refusals }) {
       const found = pickChallenge(parseChallenges(response.headers('www-authenticate')));
       if (found !== undefined) challenge = found;
-      if (challenge === undefined || refusals >= MAX_REFUSALS) return false;
+      // Tokens for this worked before: one that doesn't has run out, perhaps used up by others.
+      const hasWorked = accepted.has(keyOf(asking.scopes));
+      const most = hasWorked ? MAX_RENEWALS : MAX_REFUSALS;
+      if (challenge === undefined || refusals >= most) return false;
       if (challenge.scheme === 'basic') {
         return sent === undefined && (await credentialFor(asking)) !== undefined;
       }
@@ -107,13 +146,26 @@ export function createAuthorizer(
       const current = await tokens.get(renewing)?.catch(() => undefined);
       if (current === undefined || `Bearer ${current.value}` !== sent) return true;
       tokens.delete(renewing);
-      return refusals === 0;
+      return refusals === 0 || hasWorked;
+    },
+
+    accepted(sent, asking) {
+      if (sent !== undefined) accepted.add(keyOf(asking.scopes));
     },
   };
 }
 
 /** A registry that refuses one request more often than this means it. */
 const MAX_REFUSALS = 3;
+/** More scopes make a URL that servers refuse. */
+const MAX_EXPECTED = 25;
+const LONG_BODY_BYTES = 1024 * 1024;
+
+function isLong({ method, bodyBytes }: Asking): boolean {
+  return bodyBytes === undefined ? method === 'PATCH' : bodyBytes > LONG_BODY_BYTES;
+}
+/** The same where tokens are good for a few requests only, and many requests share one. */
+const MAX_RENEWALS = 8;
 
 /** Bearer before Basic: it is what a registry with a token service means; others are unknown. */
 function pickChallenge(challenges: readonly Challenge[]): Challenge | undefined {

@@ -177,6 +177,8 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
           await response.drop();
           continue;
         }
+      } else if (isOwn) {
+        authorizer.accepted(authorization, request);
       }
       const next = redirectTarget(response, request.method);
       if (next === undefined) return response;
