@@ -172,6 +172,11 @@ export interface ConditionTester {
   refusesConditions(present: Descriptor, open: Open, options?: Signalled): Promise<boolean>;
 }
 
+/** True if `target` can say whether it checks conditions. */
+export function canTestConditions(target: object): target is ConditionTester {
+  return 'refusesConditions' in target;
+}
+
 /** True if `target` has to be told to keep what has no name. */
 export function canKeep(target: object): target is Keeper {
   return 'keep' in target;

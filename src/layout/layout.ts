@@ -4,7 +4,9 @@ import type {
   Fetcher,
   Lister,
   Looker,
+  ManifestRemover,
   Place,
+  ReferrerLister,
   Signalled,
   TagRemover,
 } from '../content/transport.ts';
@@ -159,8 +161,7 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
     removeTag: (reference, how = {}) => untagName(workspace, index, reference, how),
     removeManifest: (digest, how = {}) => removeManifest(workspace, index, digest, how),
     removeBlob: (digest) => removeBlob(path, digest),
-    referrers: async (subject, how = {}) =>
-      referrersIn(path, await index.entries(), subject, how),
+    referrers: async (subject, how = {}) => referrersIn(path, await index.entries(), subject, how),
     prune: (how = {}) => pruneLayout(workspace, index, how),
     close: () => workspace.close(),
     async *list() {

@@ -36,7 +36,7 @@ export async function resolveIn(
 }
 
 /** The descriptor of a manifest that is there under its digest alone. */
-async function describeManifest(
+export async function describeManifest(
   dir: string,
   digest: Digest,
   options: FetchOptions,

@@ -1,5 +1,15 @@
 import type { Bytes } from '../bytes/stream.ts';
-import type { Lister, Open, Place, StreamTarget } from '../content/transport.ts';
+import type {
+  ConditionTester,
+  Lister,
+  ManifestRemover,
+  Open,
+  Place,
+  ReferrerLister,
+  StreamTarget,
+  TagOptions,
+  TagRemover,
+} from '../content/transport.ts';
 import { type Side, SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -7,16 +17,26 @@ import { isManifestType } from '../oci/mediatype.ts';
 import { formatRepository, type RepositoryName } from '../oci/reference.ts';
 import type { UploadSessions } from '../state/upload-sessions.ts';
 import { blobExists, fetchBlob } from './blobs.ts';
+import { refusesConditions } from './conditions.ts';
 import type { RepositoryContext } from './context.ts';
+import { removeManifest, removeTag } from './delete.ts';
 import type { RegistryHost } from './host.ts';
 import { fetchManifest, manifestExists, putManifest, resolveManifest } from './manifests.ts';
 import { pushBlob, pushBlobStream } from './push.ts';
+import { createReferrers } from './referrers.ts';
 import { repositoryScope } from './scope.ts';
 import type { Sightings } from './sightings.ts';
 import { listTags } from './tags.ts';
 
 /** A repository of a registry: where images come from and go to. */
-export interface Repository extends Place, Lister, StreamTarget {
+export interface Repository
+  extends Place,
+    Lister,
+    StreamTarget,
+    TagRemover,
+    ManifestRemover,
+    ReferrerLister,
+    ConditionTester {
   readonly repository: RepositoryName;
   /** requests that were sent for this repository so far, those for tokens left out */
   readonly requests: number;
@@ -40,6 +60,16 @@ export function createRepository(
     push: [repositoryScope(repository.path, 'pull', 'push')],
   };
   const isManifest = ({ mediaType }: Descriptor) => isManifestType(mediaType);
+  const referrers = createReferrers(context);
+  const put = async (
+    descriptor: Descriptor,
+    reference: string,
+    open: Open,
+    options: TagOptions = {},
+  ): Promise<void> => {
+    const noted = await putManifest(context, descriptor, reference, open, options);
+    await referrers.note(descriptor, open, noted, { signal: options.signal });
+  };
   return {
     name: formatRepository(repository),
     repository,
@@ -58,16 +88,24 @@ export function createRepository(
     push: (descriptor, open, options) =>
       asDestination(open, async (opened) => {
         if (!isManifest(descriptor)) return await pushBlob(context, descriptor, opened, options);
-        await putManifest(context, descriptor, descriptor.digest, opened, options);
+        await put(descriptor, descriptor.digest, opened, { signal: options?.signal });
         return { status: 'uploaded', bytesSent: descriptor.size };
       }),
     tag: (descriptor, reference, open, options) =>
-      asDestination(open, (opened) => putManifest(context, descriptor, reference, opened, options)),
+      asDestination(open, (opened) => put(descriptor, reference, opened, options)),
     pushStream: (made, open, options) =>
       asDestination(open, (opened) => pushBlobStream(context, made, opened, options)),
     list: (options) => listTags(context, options),
+    referrers: (subject, options) => referrers.list(subject, options),
+    removeTag: (tag, options) => asDestination(nothing, () => removeTag(context, tag, options)),
+    removeManifest: (digest, options) =>
+      asDestination(nothing, () => removeManifest(context, digest, options)),
+    refusesConditions: (present, open, options) =>
+      asDestination(open, (opened) => refusesConditions(context, present, opened, options)),
   };
 }
+
+async function* nothing(): Bytes {}
 
 /** Tells failures of the bytes from those of the registry that they go to. */
 async function asDestination<T>(open: Open, work: (open: Open) => Promise<T>): Promise<T> {
