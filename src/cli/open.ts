@@ -110,7 +110,9 @@ export async function openDestination(
     case 'docker': {
       const { reference } = location;
       refuseDigest(reference);
-      const target = (await context.registries()).repository(reference);
+      const registries = await context.registries();
+      registries.expect(reference);
+      const target = registries.repository(reference);
       const names = reference.tag === undefined ? [] : [reference.tag];
       return {
         destination: { target, names, host: reference.host },

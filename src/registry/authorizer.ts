@@ -57,10 +57,11 @@ export function createAuthorizer(
   const credentialFor = ({ repository }: Asking): Promise<Credential | undefined> =>
     lookup(repository);
 
-  const scopesOf = (asking: Asking): readonly Scope[] => {
-    const own = unionScopes(extraScopes.get(keyOf(asking.scopes)) ?? [], asking.scopes);
-    return isExpected(asking) ? unionScopes(own, expected) : own;
-  };
+  const ownScopes = ({ scopes }: Asking): readonly Scope[] =>
+    unionScopes(extraScopes.get(keyOf(scopes)) ?? [], scopes);
+
+  const scopesOf = (asking: Asking): readonly Scope[] =>
+    isExpected(asking) ? unionScopes(ownScopes(asking), expected) : ownScopes(asking);
 
   const isExpected = ({ scopes }: Asking): boolean =>
     isExpectationMet &&
@@ -68,12 +69,14 @@ export function createAuthorizer(
     scopes.some(({ name }) => expected.some((scope) => scope.name === name));
 
   const tokenFor = async (asking: Asking, known: Challenge): Promise<string> => {
-    const wasExpected = isExpected(asking);
+    const isForMore = keyOf(scopesOf(asking)) !== keyOf(ownScopes(asking));
     try {
       return await tokenForAll(asking, known);
     } catch (error) {
       asking.signal?.throwIfAborted();
-      if (!wasExpected || !isSlipwayError(error) || error.facts.status === undefined) throw error;
+      const status = isSlipwayError(error) ? error.facts.status : undefined;
+      // A wrong password is wrong for all; asking again may lock an account.
+      if (!isForMore || status === undefined || status === 401) throw error;
       // One of the names may be none of its own, or several may be too many for it.
       isExpectationMet = false;
       return await tokenForAll(asking, known);

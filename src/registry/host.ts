@@ -81,6 +81,8 @@ export interface RegistryHost {
     signal: AbortSignal | undefined,
     progress?: () => number,
   ): Promise<T>;
+  /** Tells what will be asked for in this run: one token is fetched for all, where that is granted. */
+  expect(scopes: readonly Scope[]): void;
   /** The registry's own URL; finds out its scheme where that isn't known. */
   origin(signal?: AbortSignal): Promise<URL>;
   /** what is known of this registry */
@@ -126,6 +128,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
   const sent = new Map<string, number>();
   let probing: Promise<URL> | undefined;
   let authorizer: Authorizer | undefined;
+  const expected: Scope[] = [];
 
   const base = async (signal?: AbortSignal): Promise<URL> => {
     const choice = settings.scheme ?? (isLoopback(hostname) ? 'probe' : 'https');
@@ -147,10 +150,17 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
     return await orAborted(probing, signal);
   };
 
+  const begin = (origin: URL): Authorizer => {
+    const { credentials, realmPolicy } = settings;
+    const begun = createAuthorizer(http, origin, credentials, realmPolicy);
+    begun.expect(expected);
+    return begun;
+  };
+
   const attempt = async (request: RegistryRequest): Promise<HttpResponse> => {
     const { signal } = request;
     const origin = await base(signal);
-    authorizer ??= createAuthorizer(http, origin, settings.credentials, settings.realmPolicy);
+    authorizer ??= begin(origin);
     let url = new URL(request.url, origin);
     let refusals = 0;
     let redirects = 0;
@@ -228,6 +238,10 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
       return await repeat(() => checked(request), request.signal);
     },
     repeat,
+    expect(scopes) {
+      expected.push(...scopes);
+      authorizer?.expect(scopes);
+    },
     origin: base,
     traits: settings.traits,
     inLane: (sizeBytes, work, signal) =>

@@ -8,6 +8,7 @@ import type { Hints } from '../state/hints.ts';
 import { createUploadSessions } from '../state/upload-sessions.ts';
 import { createHost, type RegistryHost, type SchemeChoice } from './host.ts';
 import { createRepository, type Repository } from './repository.ts';
+import { repositoryScope } from './scope.ts';
 import { createSightings } from './sightings.ts';
 import type { TokenRealmPolicy } from './token-realm.ts';
 import { createTraits } from './traits.ts';
@@ -38,6 +39,11 @@ export interface RegistriesOptions {
 export interface Registries {
   /** A repository as Source and Target. Nothing is sent before it is used. */
   repository(name: RepositoryName): Repository;
+  /**
+   * Announces that this run will push to a repository: where a registry's token service allows it,
+   * one token is fetched for all that were announced.
+   */
+  expect(name: RepositoryName): void;
   /** Cuts all connections. */
   close(): Promise<void>;
 }
@@ -85,6 +91,7 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
         createUploadSessions(options.hints),
         options.emit ?? silent,
       ),
+    expect: ({ host, path }) => hostFor(host).expect([repositoryScope(path, 'pull', 'push')]),
     close: () => http.close(),
   };
 }

@@ -7,11 +7,13 @@ import { registryError } from './errors.ts';
 import { formatScope, type Scope } from './scope.ts';
 import { judgeRealm, type TokenRealmPolicy } from './token-realm.ts';
 
-/** A bearer token, and when it should be renewed. */
+/** A bearer token, and when it should be renewed; times are of `performance.now()`. */
 export interface Token {
   readonly value: string;
-  /** `performance.now()` after which a new one is fetched: 60 % of its life */
+  /** after this a new one is fetched: 60 % of its life */
   readonly renewAt: number;
+  /** after this no long body is begun with it */
+  readonly renewForBodyAt: number;
 }
 
 export interface TokenRequest {
@@ -25,6 +27,8 @@ export interface TokenRequest {
 
 const MAX_TOKEN_BYTES = 1024 * 1024;
 const DEFAULT_LIFE_SECONDS = 60;
+/** What a token should be good for when a long body begins, where it lives longer than that. */
+const BODY_SECONDS = 90;
 const CLIENT_ID = 'slipway';
 
 /**
@@ -144,5 +148,8 @@ async function readToken(response: HttpResponse, registry: URL, startedAt: numbe
   }
   const life = json.expires_in;
   const seconds = typeof life === 'number' && life > 0 ? life : DEFAULT_LIFE_SECONDS;
-  return { value, renewAt: startedAt + seconds * 600 };
+  const renewAt = startedAt + seconds * 600;
+  const sparedSeconds = seconds > BODY_SECONDS ? seconds - BODY_SECONDS : seconds;
+  const renewForBodyAt = Math.min(renewAt, startedAt + sparedSeconds * 1000);
+  return { value, renewAt, renewForBodyAt };
 }
