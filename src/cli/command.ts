@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { PlanFile } from '../publish/plan-file.ts';
 import { type Context, type RegistryFlags, withContext } from './context.ts';
 import type { Output } from './output.ts';
 
@@ -7,6 +8,12 @@ export interface Cli {
   readonly output: Output;
   /** aborted by the first SIGINT or SIGTERM */
   readonly signal: AbortSignal;
+  /** the command line, from the command's name on */
+  readonly args: readonly string[];
+  /** the plan that is being applied */
+  readonly planned?: PlanFile;
+  /** Runs the command line of a plan instead. */
+  apply(planned: PlanFile, more: readonly string[]): Promise<void>;
 }
 
 /** Makes the commander command of a module. */

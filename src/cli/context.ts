@@ -21,6 +21,8 @@ export interface RegistryFlags {
   /** seconds */
   readonly idleTimeout?: number;
   readonly retries?: number;
+  /** blobs on their way to one registry at once */
+  readonly jobs?: number;
   readonly progress?: ProgressStyle;
   readonly quiet?: boolean;
 }
@@ -121,6 +123,7 @@ async function openRegistries(
     realmPolicy: flags.tokenRealm ?? 'auto',
     scheme: (host) => (plain.has(host) ? 'http' : insecure.has(host) ? 'probe' : undefined),
     tls: (host) => ({ skipVerify: unverified.has(host) }),
+    ...(flags.jobs === undefined ? {} : { jobs: flags.jobs }),
     ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: flags.idleTimeout * 1000 }),
     ...(flags.retries === undefined
       ? {}

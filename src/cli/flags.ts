@@ -109,7 +109,7 @@ function collectHosts(text: string, before: readonly string[] = []): readonly st
   return [...before, text];
 }
 
-function wholeNumber(text: string): number {
+export function wholeNumber(text: string): number {
   if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('not a whole number');
   return Number(text);
 }

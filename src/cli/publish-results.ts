@@ -19,8 +19,12 @@ export interface ResultFlags {
  *
  * @throws SlipwayError `FILE_NOT_FOUND`
  */
-export async function checkResultFiles({ digestfile, imageRefs }: ResultFlags): Promise<void> {
-  for (const path of [digestfile, imageRefs]) {
+export async function checkResultFiles({
+  digestfile,
+  imageRefs,
+  planOut,
+}: ResultFlags & { readonly planOut?: string }): Promise<void> {
+  for (const path of [digestfile, imageRefs, planOut]) {
     if (path === undefined) continue;
     const folder = dirname(path);
     await access(folder, constants.W_OK).catch((error: unknown) => {
@@ -53,15 +57,16 @@ export async function tellResults(
   }
   if (outcome.error === undefined) {
     const digests = [...new Set(done.map(({ digest }) => `${digest}\n`))];
-    if (flags.digestfile !== undefined) await write(flags.digestfile, digests.join(''));
+    if (flags.digestfile !== undefined) await writeResult(flags.digestfile, digests.join(''));
     if (flags.imageRefs !== undefined) {
-      await write(flags.imageRefs, references.map((reference) => `${reference}\n`).join(''));
+      await writeResult(flags.imageRefs, references.map((reference) => `${reference}\n`).join(''));
     }
   }
   if (outcome.error !== undefined) throw outcome.error;
 }
 
-async function write(path: string, text: string): Promise<void> {
+/** Writes a file whole or not at all. */
+export async function writeResult(path: string, text: string): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     await writeFile(temporary, text);

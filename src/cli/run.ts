@@ -19,12 +19,14 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   inspect: () => import('./commands/inspect.ts'),
   ls: () => import('./commands/ls.ts'),
   verify: () => import('./commands/verify.ts'),
+  rm: () => import('./commands/rm.ts'),
+  index: () => import('./commands/index.ts'),
   registry: () => import('./commands/registry.ts'),
   demo: () => import('./commands/demo.ts'),
 };
 
 /** Commands that only hold others. */
-const NESTED: readonly string[] = ['image', 'registry'];
+const NESTED: readonly string[] = ['image', 'index', 'registry'];
 
 /** Runs one command line and tells its exit code; errors have been printed then. */
 export async function runCommandLine(
@@ -36,13 +38,12 @@ export async function runCommandLine(
     output.out(`slipway ${VERSION}\n`);
     return 0;
   }
-  const cli: Cli = { output, signal };
   try {
-    const program = await programFor(args, cli);
-    await program.parseAsync(spellOut(args), { from: 'user' });
+    await runCommand(planned(args), { output, signal });
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) return usageExit(error, args, output);
+    if (error instanceof CommanderError)
+      return usageExit(error, args[0] === 'plan' ? args.slice(1) : args, output);
     if (signal.aborted) {
       output.err('slipway: interrupted; running the same command again goes on from here\n');
       return 130;
@@ -51,6 +52,42 @@ export async function runCommandLine(
     output.err(text);
     return exitCode;
   }
+}
+
+async function runCommand(
+  args: readonly string[],
+  { output, signal, planned }: Pick<Cli, 'output' | 'signal' | 'planned'>,
+): Promise<void> {
+  const cli: Cli = {
+    output,
+    signal,
+    args,
+    ...(planned === undefined ? {} : { planned }),
+    apply: (plan, more) =>
+      runCommand([...plan.command, ...more], { output, signal, planned: plan }),
+  };
+  const program = await programFor(args, cli);
+  await program.parseAsync(spellOut(args), { from: 'user' });
+}
+
+/** Commands that can be planned. */
+const PLANNABLE: readonly string[] = ['push', 'copy'];
+
+/** `plan COMMAND …` is `COMMAND --dry-run …`. */
+function planned(args: readonly string[]): readonly string[] {
+  if (args[0] !== 'plan') return args;
+  const [, name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h') {
+    throw new SlipwayError('USAGE', 'plan stands before a whole command', {
+      hint: `for example: slipway plan push REF; it goes with ${PLANNABLE.join(' and ')}`,
+    });
+  }
+  if (!PLANNABLE.includes(name)) {
+    throw new SlipwayError('USAGE', `${JSON.stringify(name)} can't be planned`, {
+      hint: `plan goes with ${PLANNABLE.join(' and ')}`,
+    });
+  }
+  return [name, '--dry-run', ...rest];
 }
 
 async function programFor(args: readonly string[], cli: Cli): Promise<Command> {
@@ -78,6 +115,10 @@ async function programFor(args: readonly string[], cli: Cli): Promise<Command> {
     program.addCommand(inherit(module.command(cli), program));
   }
   const codes = EXIT_CODE_MEANINGS.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
+  program.addHelpText(
+    'after',
+    '\nslipway plan COMMAND … shows what push or copy would do, and does not do it.',
+  );
   program.addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
   if (name === '') program.help();
   return program;

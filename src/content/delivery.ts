@@ -1,4 +1,5 @@
 import { fromMemory } from '../bytes/stream.ts';
+import type { Throttle } from '../bytes/throttle.ts';
 import type { Emit } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { childrenOf } from '../oci/manifest.ts';
@@ -18,6 +19,8 @@ export interface DeliveryOptions extends Signalled {
   readonly nonDistributable?: boolean;
   /** also the top manifests, by their digests */
   readonly tops?: boolean;
+  /** slows what is sent down */
+  readonly throttle?: Throttle;
   /** blobs on their way to one host at once; if left out, a few large and more small ones */
   readonly jobs?: number;
 }

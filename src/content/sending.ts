@@ -1,3 +1,4 @@
+import type { Throttle } from '../bytes/throttle.ts';
 import { type Emit, type Piece, type SendReason, silent } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isManifestType } from '../oci/mediatype.ts';
@@ -6,7 +7,13 @@ import { laneFor, type TargetPlace } from './places.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { atSide, openAtSource } from './side.ts';
 import type { Survey } from './survey.ts';
-import { canStream, type PushOutcome, type Signalled, type Target } from './transport.ts';
+import {
+  canStream,
+  type Open,
+  type PushOutcome,
+  type Signalled,
+  type Target,
+} from './transport.ts';
 
 /** One image on its way to one place. */
 export interface Shipment {
@@ -60,7 +67,11 @@ export interface Sending {
 export function createSending({
   signal,
   emit = silent,
-}: Signalled & { readonly emit?: Emit }): Sending {
+  throttle,
+}: Signalled & { readonly emit?: Emit; readonly throttle?: Throttle }): Sending {
+  const slowed = (open: Open): Open =>
+    throttle === undefined ? open : (offset) => throttle(open(offset), signal);
+
   const transfer = async (
     item: Item,
     descriptor: Descriptor,
@@ -108,7 +119,7 @@ export function createSending({
     const { place, shipment, reads } = item;
     const { digest, size } = descriptor;
     const mountFrom = force ? [] : await mountSources(item, descriptor);
-    const open = openAtSource(reads.opener(descriptor, place.host.name, { signal: cut }));
+    const open = slowed(openAtSource(reads.opener(descriptor, place.host.name, { signal: cut })));
     const reason = force ? 'lost' : mountFrom.length > 0 ? 'mount-refused' : 'absent';
     try {
       return await laneFor(place.host, size).run(
@@ -157,7 +168,7 @@ export function createSending({
       // Whoever streams waits for it too; a failure must not count as unhandled until then.
       made.catch(() => {});
       const outcome = await atSide('destination', () =>
-        target.pushStream(made, openAtSource(pending.open), { signal }),
+        target.pushStream(made, slowed(openAtSource(pending.open)), { signal }),
       );
       const descriptor = await made;
       const sending = once(item, descriptor, () =>

@@ -1,24 +1,18 @@
-import { createLane } from '../bytes/lane.ts';
+import { fromMemory } from '../bytes/stream.ts';
 import { copyImages, type Delivery, type DeliveryOptions } from '../content/delivery.ts';
-import { atSide } from '../content/side.ts';
-import { canResolve } from '../content/transport.ts';
-import { checkWhole } from '../content/whole.ts';
-import { isSlipwayError, SlipwayError } from '../errors.ts';
-import type { MovedTags } from '../state/moved-tags.ts';
-import { type Condition, checkCondition } from './conditions.ts';
-import { asSlipwayError, createJobs, type Job, resultOf, wasNamed } from './job.ts';
+import { canTestConditions } from '../content/transport.ts';
+import { SlipwayError } from '../errors.ts';
+import { silent } from '../events.ts';
+import { asSlipwayError, createJobs, type Job, resultOf } from './job.ts';
+import { type LookOptions, lookAtAll } from './look.ts';
 import type { Destination, DestinationResult, Publication } from './publication.ts';
 import { checkRequire, type Require, standingJobs } from './require.ts';
 import { restoreTags } from './restore.ts';
 import { moveTags } from './tags.ts';
 
-export interface PublishOptions extends Omit<DeliveryOptions, 'tops'> {
-  /** what tags must be before they are moved */
-  readonly condition?: Condition;
+export interface PublishOptions extends Omit<DeliveryOptions, 'tops'>, LookOptions {
   /** how many registries must have all content before any tag moves; default `all` */
   readonly require?: Require;
-  /** where old targets of tags are written down before the first one moves */
-  readonly movedTags?: MovedTags;
 }
 
 /** What became of a publication. */
@@ -55,6 +49,7 @@ export async function publish(
   const waiting = begun.filter(({ isPlaced }) => !isPlaced);
   const { delivery, at } = await deliver(waiting, jobs, options);
   const standing = standingJobs(jobs, require);
+  if (options.condition !== undefined) await testConditions(standing, options);
   await moveTags(standing, delivery, at, options);
   const named = signal?.aborted === true ? [] : standingJobs(jobs, require);
   const back = standing.filter((job) => !named.includes(job));
@@ -65,60 +60,6 @@ export async function publish(
   return outcomeOf(jobs, named, 'held', delivery.bytesRead, stay);
 }
 
-/** The first look at each job; it tells also what is there already. */
-async function lookAtAll(jobs: readonly Job[], options: PublishOptions): Promise<void> {
-  const lane = createLane(LOOKS_AT_ONCE);
-  await Promise.all(
-    jobs.map((job) =>
-      lane
-        .run(() => look(job, options))
-        .catch((error: unknown) => {
-          job.error = error;
-        }),
-    ),
-  );
-}
-
-const LOOKS_AT_ONCE = 8;
-
-async function look(job: Job, options: PublishOptions): Promise<void> {
-  const { graph, destination } = job;
-  const { signal, condition, movedTags } = options;
-  const { target, names } = destination;
-  if (canResolve(target)) {
-    for (const name of names) {
-      const current = await atSide('destination', () => target.resolve(name, { signal })).catch(
-        (error: unknown) => ignoreUnseen(error, condition !== undefined),
-      );
-      if (current !== undefined) job.previous.set(name, current);
-      // A release that was killed left its tag here: what counts is what was there before that.
-      const unfinished = movedTags?.unfinished(target.name, name);
-      const isLeft = unfinished !== undefined && unfinished.to === current?.digest;
-      job.restoreTo.set(name, isLeft ? unfinished.from : current?.digest);
-    }
-  }
-  if (graph.pending.length === 0 || condition !== undefined) {
-    job.root = await atSide('source', () => graph.root());
-  }
-  if (condition !== undefined) {
-    for (const name of names) checkCondition(condition, job, name, job.previous.get(name)?.digest);
-  }
-  if (job.root === undefined) return;
-  const isNamed = names.length > 0 && names.every((name) => wasNamed(job, name));
-  if (isNamed && (await isWhole(job))) {
-    job.isPlaced = true;
-    job.bytes.present = job.root.size;
-    return;
-  }
-  if (graph.pending.length === 0) await checkWhole(graph, target, options);
-}
-
-/** A registry takes a tag with all content only; a folder may have lost some of it since. */
-async function isWhole({ destination, root }: Job): Promise<boolean> {
-  if (destination.host !== undefined || root === undefined) return true;
-  return await destination.target.exists(root);
-}
-
 /** Brings all content; what came of it stands in the jobs. */
 async function deliver(
   waiting: readonly Job[],
@@ -126,7 +67,8 @@ async function deliver(
   options: PublishOptions,
 ): Promise<{ readonly delivery: Delivery; readonly at: ReadonlyMap<Job, number> }> {
   // One name of one image: the manifest goes straight there. More: they must all find it in place.
-  const isSingle = jobs.length === 1 && jobs[0]?.destination.names.length === 1;
+  const isSingle =
+    options.condition === undefined && jobs.length === 1 && jobs[0]?.destination.names.length === 1;
   const delivery = await copyImages(
     waiting.map(({ graph, destination: { target, host } }) => ({
       graph,
@@ -144,6 +86,28 @@ async function deliver(
     job.error = error;
   }
   return { delivery, at: new Map(waiting.map((job, at) => [job, at])) };
+}
+
+/** Says where a condition is only looked at before the move, not together with it. */
+async function testConditions(jobs: readonly Job[], options: PublishOptions): Promise<void> {
+  const { signal, emit = silent } = options;
+  const byGroup = Map.groupBy(jobs, ({ group }) => group);
+  for (const group of byGroup.values()) {
+    const job = group.find(
+      ({ survey, destination }) => survey !== undefined && destination.names.length > 0,
+    );
+    const node = job?.survey?.root;
+    if (job === undefined || node === undefined || !job.isPlaced) continue;
+    const { target, host } = job.destination;
+    if (!canTestConditions(target)) continue;
+    const open = (offset: number) => fromMemory(node.bytes, offset);
+    if (await target.refusesConditions(node.descriptor, open, { signal }).catch(() => false))
+      continue;
+    emit({
+      type: 'warning',
+      message: `${host ?? target.name} does not check a condition together with the move: a tag that another client moves within the same moment would be overwritten`,
+    });
+  }
 }
 
 /** Longest that names are put back after an interruption. */
@@ -196,14 +160,6 @@ function partial(
     `${failed} of ${all} destinations failed; the first one: ${first.message}${left}`,
     { ...first.facts, cause: first },
   );
-}
-
-/** Some registries let nobody look at what isn't there; whether we may push is seen by pushing. */
-function ignoreUnseen(error: unknown, mustSee: boolean): undefined {
-  if (isSlipwayError(error, 'NOT_FOUND') || (!mustSee && isSlipwayError(error, 'DENIED'))) {
-    return undefined;
-  }
-  throw error;
 }
 
 /** Counts time and requests; jobs of one repository share theirs, which stand at the first one. */

@@ -1,19 +1,13 @@
 import type { Command } from 'commander';
-import { Option } from 'commander';
+import { SlipwayError } from '../../errors.ts';
 import type { PublishedImage } from '../../publish/publication.ts';
-import { publish } from '../../publish/publish.ts';
 import { type Cli, newCommand, run } from '../command.ts';
-import type { Context, RegistryFlags } from '../context.ts';
-import { addImageFlags, addRegistryFlags, compressionSettings, type ImageFlags } from '../flags.ts';
+import type { Context } from '../context.ts';
+import { addImageFlags, addRegistryFlags, compressionSettings } from '../flags.ts';
 import { type Location, parseLocation } from '../location.ts';
 import { compress, derive, openDestination, openImage } from '../open.ts';
-import { checkResultFiles, type ResultFlags, tellResults } from '../publish-results.ts';
-import { verifyDestinations } from '../verify-destinations.ts';
-
-interface CopyFlags extends RegistryFlags, ImageFlags, ResultFlags {
-  readonly allowNondistributableArtifacts?: boolean;
-  readonly verify?: boolean;
-}
+import { addPublishFlags, type PublishFlags } from '../publish-flags.ts';
+import { type Publishing, publishOrPlan } from '../publishing.ts';
 
 /** `slipway copy SRC DEST [DEST…]` */
 export function command(cli: Cli): Command {
@@ -21,19 +15,17 @@ export function command(cli: Cli): Command {
     .usage('[options] SRC DEST [DEST...]')
     .argument('<SRC>', 'where the image is')
     .argument('<DEST...>', 'where it goes');
-  addImageFlags(copy)
-    .option('--allow-nondistributable-artifacts', 'copy foreign layers too')
-    .option('--verify', 'read back what was copied to registries, layouts and the store')
-    .option('--digestfile <FILE>', 'write the digest to FILE')
-    .option('--image-refs <FILE>', 'write the destinations with their digests to FILE')
-    .addOption(new Option('--format <FORMAT>', 'of the result').choices(['text', 'json']));
+  addPublishFlags(addImageFlags(copy));
   return addRegistryFlags(copy)
     .addHelpText('after', LOCATIONS_HELP)
-    .action(async (source: string, targets: string[], flags: CopyFlags) => {
+    .action(async (source: string, targets: string[], flags: PublishFlags) => {
       const from = parseLocation(source);
       const to = targets.map(parseLocation);
+      const isArchiveOut = to.some((location) => 'path' in location && location.path === '-');
       await run(cli, flags, hostsOf([from, ...to]), (context) =>
-        copyImage(context, from, to, flags),
+        publishOrPlan(cli, context, { ...flags, isArchiveOut }, () =>
+          copyImage(context, from, to, flags),
+        ),
       );
     });
 }
@@ -56,9 +48,18 @@ async function copyImage(
   context: Context,
   from: Location,
   to: readonly Location[],
-  flags: CopyFlags,
-): Promise<void> {
-  await checkResultFiles(flags);
+  flags: PublishFlags,
+): Promise<Publishing> {
+  const local = to.find(({ transport }) => transport !== 'docker' && transport !== 'store');
+  if (flags.dryRun === true && local !== undefined) {
+    throw new SlipwayError(
+      'USAGE',
+      'only copies to registries and the local store can be planned',
+      {
+        hint: 'a layout or archive would have to be made to be looked at',
+      },
+    );
+  }
   const image = await openImage(context, from);
   const images: PublishedImage[] = [];
   const finishes: (() => Promise<void>)[] = [];
@@ -74,17 +75,12 @@ async function copyImage(
     images.push({ graph: wantsCompression ? compressed : asIs, destinations: [destination] });
     finishes.push(finish);
   }
-  const { signal, emit } = context;
-  const outcome = await publish(
-    { images },
-    { signal, emit, nonDistributable: flags.allowNondistributableArtifacts === true },
-  );
-  if (outcome.error === undefined) {
-    for (const finish of finishes) await finish();
-    if (flags.verify === true) await verifyDestinations(context, images, outcome);
-  }
-  const isArchiveOut = to.some((location) => 'path' in location && location.path === '-');
-  await tellResults(context, outcome, { ...flags, isArchiveOut });
+  return {
+    images,
+    async finish() {
+      for (const finish of finishes) await finish();
+    },
+  };
 }
 
 function hostsOf(locations: readonly Location[]): readonly string[] {

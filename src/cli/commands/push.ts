@@ -11,39 +11,32 @@ import {
   type Reference,
 } from '../../oci/reference.ts';
 import type { PublishedImage } from '../../publish/publication.ts';
-import { publish } from '../../publish/publish.ts';
 import { type Cli, newCommand, run } from '../command.ts';
-import type { Context, RegistryFlags } from '../context.ts';
-import { addImageFlags, addRegistryFlags, type ImageFlags } from '../flags.ts';
+import type { Context } from '../context.ts';
+import { addImageFlags, addRegistryFlags } from '../flags.ts';
 import { parseLocation, parsePushReference } from '../location.ts';
 import { derive, openImage } from '../open.ts';
-import { checkResultFiles, type ResultFlags, tellResults } from '../publish-results.ts';
-import { verifyDestinations } from '../verify-destinations.ts';
+import { addPublishFlags, type PublishFlags } from '../publish-flags.ts';
+import { publishOrPlan, readPlan } from '../publishing.ts';
 
-interface PushFlags extends RegistryFlags, ImageFlags, ResultFlags {
+interface PushFlags extends PublishFlags {
   readonly from?: string;
   readonly tag?: readonly string[];
   readonly allTags?: boolean;
-  readonly allowNondistributableArtifacts?: boolean;
-  readonly verify?: boolean;
+  readonly plan?: string;
 }
 
 /** `slipway push [--from LOCATION] REF…` */
 export function command(cli: Cli): Command {
   const push = newCommand('push', 'publish images to registries')
     .usage('[options] REF [REF...]')
-    .argument('<REF...>', 'HOST/PATH[:TAG]; without --from also the name of the local image')
+    .argument('[REF...]', 'HOST/PATH[:TAG]; without --from also the name of the local image')
     .option('--from <LOCATION>', 'the image to publish under each REF')
     .addOption(
       new Option('--tag <T>', 'a further tag beside that of each REF; repeatable').argParser(tags),
     )
     .option('-a, --all-tags', 'every local tag of each NAME');
-  addImageFlags(push)
-    .option('--allow-nondistributable-artifacts', 'send foreign layers too')
-    .option('--verify', 'read back what was published')
-    .option('--digestfile <FILE>', 'write the digest to FILE')
-    .option('--image-refs <FILE>', 'write the published references to FILE')
-    .addOption(new Option('--format <FORMAT>', 'of the result').choices(['text', 'json']));
+  addPublishFlags(addImageFlags(push)).option('--plan <FILE>', 'apply what --plan-out wrote');
   return addRegistryFlags(push)
     .addHelpText(
       'after',
@@ -58,33 +51,41 @@ Examples:
   slipway push localhost:5000/app:1 localhost:5000/worker:1`,
     )
     .action(async (refs: string[], flags: PushFlags) => {
+      if (flags.plan !== undefined) return await applyPlan(cli, flags.plan, refs);
+      if (refs.length === 0)
+        throw new SlipwayError('USAGE', "missing required argument 'REF'", {
+          hint: 'slipway push --help shows how it is used',
+        });
       const references = refs.map(parsePushReference);
       await run(cli, flags, hostsOf(references), (context) =>
-        pushImages(context, refs, references, flags),
+        publishOrPlan(cli, context, flags, async () => ({
+          images:
+            flags.from === undefined
+              ? await localImages(context, refs, references, flags)
+              : [await oneImage(context, flags.from, references, flags)],
+        })),
       );
     });
 }
 
-async function pushImages(
-  context: Context,
-  refs: readonly string[],
-  references: readonly Reference[],
-  flags: PushFlags,
-): Promise<void> {
-  await checkResultFiles(flags);
-  const images =
-    flags.from === undefined
-      ? await localImages(context, refs, references, flags)
-      : [await oneImage(context, flags.from, references, flags)];
-  const { signal, emit } = context;
-  const outcome = await publish(
-    { images },
-    { signal, emit, nonDistributable: flags.allowNondistributableArtifacts === true },
-  );
-  if (outcome.error === undefined && flags.verify === true) {
-    await verifyDestinations(context, images, outcome);
+/** Runs the command line of a plan; what was given beside it says how that is told. */
+async function applyPlan(cli: Cli, path: string, refs: readonly string[]): Promise<void> {
+  if (refs.length > 0 || cli.planned !== undefined) {
+    throw new SlipwayError('USAGE', 'a plan says itself what is published where', {
+      hint: 'leave the references out, or --plan',
+    });
   }
-  await tellResults(context, outcome, flags);
+  const planned = await readPlan(path);
+  const [name = ''] = planned.command;
+  if (name !== 'push' && name !== 'copy') {
+    throw new SlipwayError('CONFIG_INVALID', `${path} is a plan of another command`, { path });
+  }
+  const more = cli.args
+    .slice(1)
+    .filter(
+      (arg, at, all) => arg !== '--plan' && all[at - 1] !== '--plan' && !arg.startsWith('--plan='),
+    );
+  await cli.apply(planned, more);
 }
 
 /** One image for all references; those of one repository are one destination. */
