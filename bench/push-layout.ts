@@ -11,23 +11,12 @@ import { parseDigest } from '../src/oci/digest.ts';
 import { MEDIA_TYPE } from '../src/oci/mediatype.ts';
 import { startDockerRegistry } from '../test/rig/docker-registry.ts';
 import { type Added, addImage, blobFile, startLayout } from '../test/rig/layouts.ts';
-import type { Owner } from '../test/rig/lifetime.ts';
+import { ownerWithEnd } from '../test/rig/owner.ts';
 import { findProgram, missing } from '../test/rig/programs.ts';
-import { type Cost, measure, median } from './measure.ts';
+import { type Cost, inTurns, measure, print } from './measure.ts';
 
 const LAYERS = 4;
 const ROOT = path.dirname(import.meta.dirname);
-
-/** What runs at the end of one measurement, or of the whole program. */
-function ownerWithEnd(): { owner: Owner; end: () => Promise<void> } {
-  let cleanUp = async () => {};
-  const owner: Owner = {
-    after(all) {
-      cleanUp = all;
-    },
-  };
-  return { owner, end: () => cleanUp() };
-}
 
 /** Writes a layer of random bytes; its diffID is its own digest, for nothing unpacks it. */
 async function addRandomLayer(folder: string, sizeMiB: number): Promise<Added> {
@@ -47,7 +36,7 @@ async function addRandomLayer(folder: string, sizeMiB: number): Promise<Added> {
 }
 
 /** The command line of each tool that is there. */
-function tools(layout: string): Readonly<Record<string, (host: string) => string[]>> {
+function commandsFor(layout: string): Readonly<Record<string, (host: string) => string[]>> {
   const slipway = path.join(ROOT, 'dist/slipway.js');
   const all: Record<string, (host: string) => string[]> = {
     slipway: (host) => [
@@ -81,24 +70,6 @@ async function runOnce(command: (host: string) => string[], home: string): Promi
   }
 }
 
-function print(costs: ReadonlyMap<string, readonly Cost[]>): void {
-  const ours = median((costs.get('slipway') ?? []).map(({ seconds }) => seconds));
-  for (const [name, runs] of costs) {
-    const seconds = runs.map((run) => run.seconds);
-    const middle = median(seconds);
-    const peak = Math.max(...runs.map(({ peakMiB }) => peakMiB));
-    const list = seconds.map((each) => each.toFixed(2)).join(' ');
-    process.stdout.write(
-      `${name.padEnd(8)} median ${middle.toFixed(2)} s  peak ${peak.toFixed(0)} MiB  (${list})\n`,
-    );
-  }
-  for (const [name, runs] of costs) {
-    if (name === 'slipway') continue;
-    const theirs = median(runs.map(({ seconds }) => seconds));
-    process.stdout.write(`slipway / ${name}: ${(ours / theirs).toFixed(2)}\n`);
-  }
-}
-
 const [runs = 5, sizeMiB = 256] = process.argv.slice(2).map(Number);
 const absent = missing('docker-registry', 'time');
 if (absent !== false) throw new Error(absent);
@@ -115,17 +86,14 @@ try {
   );
   await layout.name(image, 'x');
   const home = path.join(layout.dir, 'home');
-  const costs = new Map<string, Cost[]>();
-  const commands = Object.entries(tools(layout.dir));
+  const commands = Object.entries(commandsFor(layout.dir));
   process.stdout.write(
     `${LAYERS} layers of ${sizeMiB} MiB into docker-registry, ${runs} runs each\n`,
   );
-  for (let run = 0; run < runs; run++) {
-    for (const [name, command] of commands) {
-      costs.set(name, [...(costs.get(name) ?? []), await runOnce(command, home)]);
-    }
-  }
-  print(costs);
+  const tools = Object.fromEntries(
+    commands.map(([name, command]) => [name, () => runOnce(command, home)]),
+  );
+  print(await inTurns(runs, tools));
 } finally {
   await end();
 }
