@@ -119,3 +119,8 @@ function positive(text: string): number {
   if (!(value > 0 && value <= 86_400)) throw new InvalidArgumentError('not a number above 0');
   return value;
 }
+
+/** Seconds, 0 allowed. */
+export function seconds(text: string): number {
+  return text === '0' ? 0 : positive(text);
+}

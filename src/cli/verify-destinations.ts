@@ -1,13 +1,19 @@
 import { canResolve, type Source, type Target } from '../content/transport.ts';
-import { SlipwayError } from '../errors.ts';
+import { isDigest } from '../oci/digest.ts';
 import type { PublishedImage } from '../publish/publication.ts';
 import type { PublishOutcome } from '../publish/publish.ts';
+import { verifyName } from '../upkeep/settle.ts';
 import { verifyImage } from '../upkeep/verify.ts';
 import type { Context } from './context.ts';
 
+/** How long a registry may take until it shows what was published, unless the user says. */
+const DEFAULT_WAIT_SECONDS = 10;
+
 /**
- * Reads back what was published: every name stands for the digest, and all content is there.
+ * Reads back what was published: every name stands for the digest, and all content is there. A
+ * registry that shows it late is waited for.
  *
+ * @param waitSeconds how long, for each name and image
  * @throws SlipwayError `DIGEST_MISMATCH` if a name stands for something else, and what
  * {@link verifyImage} throws
  */
@@ -15,22 +21,18 @@ export async function verifyDestinations(
   context: Context,
   images: readonly PublishedImage[],
   outcome: PublishOutcome,
+  waitSeconds: number = DEFAULT_WAIT_SECONDS,
 ): Promise<void> {
   const { signal } = context;
+  const waitMs = waitSeconds * 1000;
   const destinations = images.flatMap((image) => image.destinations);
   for (const [at, { target, names }] of destinations.entries()) {
     const digest = outcome.destinations[at]?.digest;
-    if (!isPlace(target) || digest === undefined) continue;
+    if (!isPlace(target) || !isDigest(digest)) continue;
     for (const name of names.length === 0 ? [digest] : names) {
-      const found = await target.resolve(name, { signal });
-      if (found.digest === digest) continue;
-      throw new SlipwayError(
-        'DIGEST_MISMATCH',
-        `${target.name}: ${name} stands for ${found.digest}, and ${digest} was published`,
-        { side: 'destination', hint: 'somebody else may have published at the same time' },
-      );
+      await verifyName(target, name, digest, { signal, waitMs });
     }
-    await verifyImage(target, digest, { signal });
+    await verifyImage(target, digest, { signal, waitMs });
   }
 }
 

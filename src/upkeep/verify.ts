@@ -1,14 +1,15 @@
 import { createLane } from '../bytes/lane.ts';
 import { walk } from '../content/graph.ts';
-import type { Signalled, Source, Target } from '../content/transport.ts';
+import type { Source, Target } from '../content/transport.ts';
 import { fetching, readDocument, verifiedOpen } from '../content/verify.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { parseConfig } from '../oci/config.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { DOCUMENT_LIMITS } from '../oci/json.ts';
 import { isConfigType, isNonDistributable } from '../oci/mediatype.ts';
+import { type SettleOptions, settled } from './settle.ts';
 
-export interface VerifyOptions extends Signalled {
+export interface VerifyOptions extends SettleOptions {
   /** read and hash every byte; without it blobs are only looked for */
   readonly deep?: boolean;
   /** told after each piece */
@@ -28,7 +29,8 @@ const AT_ONCE = 4;
 
 /**
  * Proves that an image is whole where it is: its manifests are read and hashed, its configs are
- * read, and each blob is there (`deep`: and has the right bytes).
+ * read, and each blob is there (`deep`: and has the right bytes). What isn't there yet is waited
+ * for, up to `waitMs`.
  *
  * @throws SlipwayError `NOT_FOUND`, `CONTENT_MISSING`, `DIGEST_MISMATCH`, `SIZE_MISMATCH`,
  * `CONTENT_INVALID`
@@ -38,7 +40,14 @@ export async function verifyImage(
   reference: string,
   options: VerifyOptions = {},
 ): Promise<Verified> {
-  const { signal, deep = false, onChecked } = options;
+  return await settled(() => verifyOnce(place, reference, options), options);
+}
+
+async function verifyOnce(
+  place: Source & Pick<Target, 'exists'>,
+  reference: string,
+  { signal, deep = false, onChecked }: VerifyOptions,
+): Promise<Verified> {
   /** What an image needs and isn't there is another thing than an image that isn't there. */
   const needed = async <T>(descriptor: Descriptor, read: () => Promise<T>): Promise<T> => {
     try {
