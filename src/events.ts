@@ -61,6 +61,8 @@ export type SlipwayEvent =
       readonly reason: string;
       readonly attempt: number;
       readonly delayMs: number;
+      /** true when the host itself asked for the wait, which then holds for all requests to it */
+      readonly isAsked: boolean;
     }
   /** A tag now names a digest. `previous` is what it named before, if that was known. */
   | {

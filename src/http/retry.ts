@@ -92,7 +92,14 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
           : Math.random() * Math.min(policy.maxMs, policy.baseMs * 2 ** (failures - 1)),
       );
       if (isAsked) closeGate(gate, askedMs);
-      emit({ type: 'retry', host: gate.host, reason: error.message, attempt: tries, delayMs });
+      emit({
+        type: 'retry',
+        host: gate.host,
+        reason: error.message,
+        attempt: tries,
+        delayMs,
+        isAsked,
+      });
       await pause(delayMs, signal);
     }
   }

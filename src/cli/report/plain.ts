@@ -85,6 +85,9 @@ export function describeEvent(event: SlipwayEvent): string | undefined {
         ? `${event.target}: ${event.reference} was new and is gone again`
         : `${event.target}: ${event.reference} is back at ${event.to}`;
     case 'retry':
+      if (event.isAsked) {
+        return `${event.host} asks to wait ${Math.ceil(event.delayMs / 1000)} s: ${event.reason}`;
+      }
       return `${event.reason}; trying again in ${(event.delayMs / 1000).toFixed(1)} s`;
     case 'warning':
       return `warning: ${event.message}`;

@@ -1,5 +1,6 @@
 import { type Emit, silent } from '../../events.ts';
 import { type Output, safeLine } from '../output.ts';
+import { grouped } from './github.ts';
 import { jsonReporter } from './json.ts';
 import { plainReporter } from './plain.ts';
 import { ttyReporter } from './tty.ts';
@@ -28,7 +29,7 @@ export function createReporter(
     case 'json':
       return { emit: jsonReporter(output), stop: () => {} };
     case 'plain':
-      return plainReporter(output);
+      return env.GITHUB_ACTIONS === 'true' ? grouped(output, plainReporter) : plainReporter(output);
     case 'none':
       return { emit: warningsOnly(output), stop: () => {} };
   }
