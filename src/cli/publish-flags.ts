@@ -11,6 +11,7 @@ import type { ResultFlags } from './publish-results.ts';
 export interface PublishFlags extends RegistryFlags, ImageFlags, ResultFlags {
   readonly allowNondistributableArtifacts?: boolean;
   readonly verify?: boolean;
+  readonly withReferrers?: boolean;
   readonly ifAbsent?: boolean;
   readonly ifDigest?: Digest;
   readonly require?: Require;
@@ -25,6 +26,10 @@ export interface PublishFlags extends RegistryFlags, ImageFlags, ResultFlags {
 export function addPublishFlags(command: Command): Command {
   return command
     .option('--allow-nondistributable-artifacts', 'send foreign layers too')
+    .option(
+      '--with-referrers',
+      'also signatures, attestations, SBOMs and whatever else belongs to the images',
+    )
     .addOption(
       new Option(
         '--if-absent',

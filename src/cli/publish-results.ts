@@ -39,8 +39,10 @@ export async function tellResults(
   outcome: PublishOutcome,
   flags: ResultFlags,
 ): Promise<void> {
+  // What came along with an image is told by --format json only.
   const done = outcome.destinations.filter(
-    ({ status }) => status === 'published' || status === 'present',
+    ({ status, subject }) =>
+      subject === undefined && (status === 'published' || status === 'present'),
   );
   const { out, err } = context.output;
   const tell = flags.isArchiveOut === true ? err : out;

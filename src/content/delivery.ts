@@ -165,8 +165,9 @@ export async function copyImages(
     [...hosts].map(async ([{ isRegistry }, own]) => {
       for (const bring of [bringBlobs, bringManifests, bringTop]) {
         // A file or folder gets its images in their order: an archive comes out the same each time.
-        if (isRegistry) await Promise.all(own.map(bring));
-        else for (const item of own) await bring(item);
+        if (!isRegistry) for (const item of own) await bring(item);
+        else if (bring !== bringTop) await Promise.all(own.map(bring));
+        else for (const same of byDepth(own)) await Promise.all(same.map(bring));
       }
     }),
   );
@@ -179,6 +180,12 @@ export async function copyImages(
       return [...all].reduce((sum, { bytesRead }) => sum + bytesRead, 0);
     },
   };
+}
+
+/** Some registries refuse what belongs to a manifest that isn't there yet (GitLab does). */
+function byDepth(items: readonly Item[]): readonly (readonly Item[])[] {
+  const groups = Map.groupBy(items, ({ shipment }) => shipment.depth ?? 0);
+  return [...groups].sort(([a], [b]) => a - b).map(([, same]) => same);
 }
 
 function openItems(

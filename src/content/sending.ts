@@ -23,6 +23,8 @@ export interface Shipment {
   readonly host?: string;
   /** repositories of the target's registry that hold the image already, best first */
   readonly mountFrom?: readonly string[];
+  /** tops of a smaller depth are put first; 0 if left out */
+  readonly depth?: number;
 }
 
 /** A shipment and how far it is. */

@@ -3,12 +3,13 @@ import type { Survey } from '../content/survey.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Destination, DestinationResult, Publication } from './publication.ts';
+import type { Belonging, Destination, DestinationResult, Publication } from './publication.ts';
 
 /** One image on its way to one destination. */
 export interface Job {
   readonly graph: Graph;
   readonly destination: Destination;
+  readonly belongsTo: Belonging | undefined;
   /** its registry, or its local place: what `--require` counts */
   readonly group: object | string;
   /** known at once, or when the last layer was made */
@@ -31,10 +32,11 @@ export interface Job {
 
 /** All jobs of a publication, image by image. */
 export function createJobs(publication: Publication): readonly Job[] {
-  return publication.images.flatMap(({ graph, destinations }) =>
+  return publication.images.flatMap(({ graph, destinations, belongsTo }) =>
     destinations.map((destination) => ({
       graph,
       destination,
+      belongsTo,
       group: destination.host ?? destination.target,
       root: undefined,
       survey: undefined,
@@ -64,7 +66,7 @@ function wasPresent(job: Job): boolean {
 export type Standing = 'published' | 'held' | 'skipped';
 
 export function resultOf(job: Job, standing: Standing): DestinationResult {
-  const { destination, root, bytes } = job;
+  const { destination, root, bytes, belongsTo } = job;
   const failure = job.error === undefined ? undefined : asSlipwayError(job.error);
   const done = wasPresent(job) && job.named.size === 0 ? 'present' : standing;
   return {
@@ -72,6 +74,7 @@ export function resultOf(job: Job, standing: Standing): DestinationResult {
     ...(root === undefined
       ? {}
       : { digest: root.digest, mediaType: root.mediaType, size: root.size }),
+    ...(belongsTo === undefined ? {} : { subject: belongsTo.subject }),
     tags: destination.names.filter((name) => wasNamed(job, name) || job.named.has(name)),
     status: failure !== undefined ? 'failed' : done,
     bytesSent: bytes.sent,

@@ -1,5 +1,6 @@
 import type { Graph } from '../content/graph.ts';
 import type { Target } from '../content/transport.ts';
+import type { Digest } from '../oci/digest.ts';
 
 /** What should be true at the end: these images, at these places, under these names. */
 export interface Publication {
@@ -10,6 +11,15 @@ export interface Publication {
 export interface PublishedImage {
   readonly graph: Graph;
   readonly destinations: readonly Destination[];
+  /** set for a signature, an attestation and the like, which come along with another image */
+  readonly belongsTo?: Belonging;
+}
+
+export interface Belonging {
+  /** digest of the manifest that it belongs to */
+  readonly subject: Digest;
+  /** 1 for what belongs to an image, 2 for what belongs to that …; put in this order */
+  readonly depth: number;
 }
 
 /** A place, and the names that the image should have there. */
@@ -29,6 +39,8 @@ export interface DestinationResult {
   readonly mediaType?: string;
   /** bytes of the top manifest */
   readonly size?: number;
+  /** the manifest that this one belongs to, if it came along with another image */
+  readonly subject?: string;
   /** names that stand for it now */
   readonly tags: readonly string[];
   /**

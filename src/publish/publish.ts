@@ -70,9 +70,10 @@ async function deliver(
   const isSingle =
     options.condition === undefined && jobs.length === 1 && jobs[0]?.destination.names.length === 1;
   const delivery = await copyImages(
-    waiting.map(({ graph, destination: { target, host } }) => ({
+    waiting.map(({ graph, destination: { target, host }, belongsTo }) => ({
       graph,
       target,
+      depth: belongsTo?.depth ?? 0,
       ...(host === undefined ? {} : { host }),
     })),
     { ...options, tops: !isSingle },

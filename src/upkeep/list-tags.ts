@@ -1,6 +1,11 @@
 import { createLane } from '../bytes/lane.ts';
 import { readManifest } from '../content/graph.ts';
-import type { Lister, Signalled, Source } from '../content/transport.ts';
+import {
+  canListReferrers,
+  type Lister,
+  type Signalled,
+  type Source,
+} from '../content/transport.ts';
 import { isSlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isManifestType } from '../oci/mediatype.ts';
@@ -36,15 +41,18 @@ export async function listTags(
   return found.filter((each) => each !== undefined);
 }
 
-/** A manifest that a tag reaches; without a tag of its own if it only stands below another one. */
+/**
+ * A manifest that a tag reaches; without a tag of its own if it only stands below another one or
+ * belongs to it.
+ */
 export interface ReachedManifest {
   readonly descriptor: Descriptor;
   readonly tags: readonly string[];
 }
 
 /**
- * Every manifest that the tags reach, indexes opened, each digest once. What an index names and the
- * place doesn't have is left out.
+ * Every manifest that the tags reach, indexes opened, with the signatures and the like that belong
+ * to them, each digest once. What is named and isn't there is left out.
  */
 export async function listManifests(
   place: Source & Lister,
@@ -66,9 +74,12 @@ export async function listManifests(
     );
     if (document === undefined) return;
     reached.set(descriptor.digest, { descriptor, tags: tag === undefined ? [] : [tag] });
-    if (document.kind !== 'index') return;
-    for (const child of document.manifests) {
+    for (const child of document.kind === 'index' ? document.manifests : []) {
       if (isManifestType(child.mediaType)) await reach(child, undefined);
+    }
+    if (!canListReferrers(place)) return;
+    for (const referrer of await place.referrers(descriptor.digest, options)) {
+      await reach(referrer, undefined);
     }
   };
   for (const { tag, descriptor } of await listTags(place, options)) await reach(descriptor, tag);

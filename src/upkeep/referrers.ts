@@ -16,6 +16,8 @@ export interface Referrer {
   readonly root: Descriptor;
   /** the manifest that it belongs to */
   readonly subject: Digest;
+  /** 1 for what belongs to the image, 2 for what belongs to that … */
+  readonly depth: number;
   /** names by which tools find it: those of cosign; without any it is found by its subject */
   readonly names: readonly string[];
 }
@@ -42,12 +44,12 @@ export async function referrersOf(
   const seen = new Set<Digest>();
   let waiting = await manifestsBelow(image.source, image.root, options);
   const lane = createLane(AT_ONCE);
-  while (waiting.length > 0) {
+  for (let depth = 1; waiting.length > 0; depth++) {
     const subjects = waiting.filter((digest) => !seen.has(digest));
     for (const digest of subjects) seen.add(digest);
     const level = await Promise.all(
       subjects.map((subject) =>
-        lane.run(() => belongingTo(place, subject, options), options.signal),
+        lane.run(() => belongingTo(place, subject, depth, options), options.signal),
       ),
     );
     const below = new Set<Digest>();
@@ -79,11 +81,12 @@ async function manifestsBelow(
 async function belongingTo(
   place: Source,
   subject: Digest,
+  depth: number,
   options: Signalled,
 ): Promise<readonly Referrer[]> {
   const refer = (root: Descriptor, names: readonly string[]): Referrer => {
     const { annotations: _, artifactType: __, ...bare } = root;
-    return { graph: graphOf(place, bare, place.name), root: bare, subject, names };
+    return { graph: graphOf(place, bare, place.name), root: bare, subject, depth, names };
   };
   const listed = canListReferrers(place) ? await place.referrers(subject, options) : [];
   const found = listed.map((root) => refer(root, []));

@@ -8,6 +8,7 @@ import { type Location, parseLocation } from '../location.ts';
 import { compress, derive, openDestination, openImage } from '../open.ts';
 import { addPublishFlags, type PublishFlags } from '../publish-flags.ts';
 import { type Publishing, publishOrPlan } from '../publishing.ts';
+import { withReferrers } from '../with-referrers.ts';
 
 /** `slipway copy SRC DEST [DEST…]` */
 export function command(cli: Cli): Command {
@@ -72,7 +73,9 @@ async function copyImage(
     if (wantsCompression && compressed === asIs) {
       compressed = await compress(context, asIs, settings);
     }
-    images.push({ graph: wantsCompression ? compressed : asIs, destinations: [destination] });
+    const graph = wantsCompression ? compressed : asIs;
+    const copied: PublishedImage = { graph, destinations: [destination] };
+    images.push(...(flags.withReferrers ? await withReferrers(context, image, copied) : [copied]));
     finishes.push(finish);
   }
   return {

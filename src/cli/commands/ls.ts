@@ -16,7 +16,10 @@ interface LsFlags extends RegistryFlags {
 export function command(cli: Cli): Command {
   const ls = newCommand('ls', 'list the tags of a repository with their digests')
     .argument('<REPO>', 'HOST/PATH')
-    .option('--digests', 'every manifest that the tags reach, also those without a tag')
+    .option(
+      '--digests',
+      'every manifest that the tags reach, also those without a tag: of indexes, signatures …',
+    )
     .option('--json', 'as JSON');
   return addRegistryFlags(ls).action(async (text: string, flags: LsFlags) => {
     const name = parseRepository(text.replace(/^docker:\/\//, ''));

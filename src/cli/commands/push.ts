@@ -18,6 +18,7 @@ import { parseLocation, parsePushReference } from '../location.ts';
 import { derive, openImage } from '../open.ts';
 import { addPublishFlags, type PublishFlags } from '../publish-flags.ts';
 import { publishOrPlan, readPlan } from '../publishing.ts';
+import { withReferrers } from '../with-referrers.ts';
 
 interface PushFlags extends PublishFlags {
   readonly from?: string;
@@ -62,7 +63,7 @@ Examples:
           images:
             flags.from === undefined
               ? await localImages(context, refs, references, flags)
-              : [await oneImage(context, flags.from, references, flags)],
+              : await oneImage(context, flags.from, references, flags),
         })),
       );
     });
@@ -94,13 +95,14 @@ async function oneImage(
   from: string,
   references: readonly Reference[],
   flags: PushFlags,
-): Promise<PublishedImage> {
+): Promise<readonly PublishedImage[]> {
   if (flags.allTags === true)
     throw new SlipwayError('USAGE', '--from and --all-tags exclude each other');
-  const graph = await derive(context, await openImage(context, parseLocation(from)), flags);
+  const found = await openImage(context, parseLocation(from));
+  const graph = await derive(context, found, flags);
   const registries = await context.registries();
   const byRepository = Map.groupBy(references, formatRepository);
-  return {
+  const image: PublishedImage = {
     graph,
     destinations: [...byRepository.values()].map((group) => {
       const [first] = group as [Reference];
@@ -108,6 +110,7 @@ async function oneImage(
       return { target: registries.repository(first), names: [...names], host: first.host };
     }),
   };
+  return flags.withReferrers === true ? await withReferrers(context, found, image) : [image];
 }
 
 /** Each reference is a local image; all are found before anything is sent. */
@@ -130,10 +133,13 @@ async function localImages(
   const images: PublishedImage[] = [];
   for (const { reference, graph } of opened) {
     const names = [...new Set([reference.tag ?? 'latest', ...(flags.tag ?? [])])];
-    images.push({
+    const image: PublishedImage = {
       graph: await derive(context, graph, flags),
       destinations: [{ target: registries.repository(reference), names, host: reference.host }],
-    });
+    };
+    images.push(
+      ...(flags.withReferrers === true ? await withReferrers(context, graph, image) : [image]),
+    );
   }
   return images;
 }
