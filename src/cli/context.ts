@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { type CompressionRun, createCompressionRun } from '../content/derivations/compress.ts';
 import { dockerConfigCredentials } from '../credentials/docker-config.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
@@ -37,6 +38,8 @@ export interface Context {
   /** the local store */
   store(): Promise<Layout>;
   registries(): Promise<Registries>;
+  /** layers that this command compresses, each once */
+  readonly compressions: CompressionRun;
   /** Closes something when the command ends. */
   onClose(close: () => Promise<void>): void;
 }
@@ -84,6 +87,7 @@ export async function withContext(
       output,
       signal,
       emit: reporter.emit,
+      compressions: createCompressionRun(),
       home,
       hints,
       store,

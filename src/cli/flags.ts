@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { checkLevel } from '../bytes/gzip.ts';
 import type { CompressionSettings } from '../content/derivations/compress.ts';
 import { SlipwayError } from '../errors.ts';
+import type { MediaTypeFamily } from '../oci/mediatype.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 import { isHost } from '../oci/reference.ts';
 import { PROGRESS_STYLES } from './report/reporter.ts';
@@ -47,8 +48,9 @@ export interface ImageFlags {
   readonly platform?: readonly string[];
   readonly single?: boolean;
   readonly allPlatforms?: boolean;
-  readonly compression?: 'gzip' | 'zstd' | 'none' | 'keep';
+  readonly compression?: 'gzip' | 'zstd' | 'gzip,zstd' | 'none' | 'keep';
   readonly compressionLevel?: number;
+  readonly types?: MediaTypeFamily;
 }
 
 /** Adds the options that choose and change what is published. */
@@ -65,10 +67,16 @@ export function addImageFlags(command: Command): Command {
     .addOption(
       new Option(
         '--compression <FORMAT>',
-        'how layers that are not compressed are sent; none and keep leave them (default: gzip)',
-      ).choices(['gzip', 'zstd', 'none', 'keep']),
+        'how layers that are not compressed are sent; none and keep leave them, gzip,zstd makes both variants of one index (default: gzip)',
+      ).choices(['gzip', 'zstd', 'gzip,zstd', 'none', 'keep']),
     )
-    .option('--compression-level <N>', 'gzip 1 to 9, zstd 1 to 19', wholeNumber);
+    .option('--compression-level <N>', 'gzip 1 to 9, zstd 1 to 19', wholeNumber)
+    .addOption(
+      new Option(
+        '--types <FAMILY>',
+        'media types of manifests that are made, for layers that are not compressed yet (default: as the image has them)',
+      ).choices(['oci', 'docker']),
+    );
 }
 
 /** The platforms that were asked for; undefined means all. */
@@ -88,13 +96,29 @@ function singleNeedsOne(): SlipwayError {
   });
 }
 
-/** How layers are to be compressed; undefined leaves them as they are. */
-export function compressionSettings(flags: ImageFlags): CompressionSettings | undefined {
+/** How layers are to be compressed, each variant; none leaves them as they are. */
+export function compressionSettings(flags: ImageFlags): readonly CompressionSettings[] {
   const format = flags.compression ?? 'gzip';
-  if (format === 'none' || format === 'keep') return undefined;
+  if (format === 'none' || format === 'keep') return [];
+  if (format === 'gzip,zstd') return bothVariants(flags);
   const level = flags.compressionLevel;
   if (level !== undefined) checkLevel(format, level, format === 'gzip' ? 9 : 19);
-  return { format, ...(level === undefined ? {} : { level }) };
+  return [{ format, ...(level === undefined ? {} : { level }) }];
+}
+
+function bothVariants(flags: ImageFlags): readonly CompressionSettings[] {
+  const wrong =
+    flags.compressionLevel !== undefined
+      ? '--compression-level'
+      : flags.single === true
+        ? '--single'
+        : flags.types === 'docker'
+          ? '--types docker'
+          : undefined;
+  if (wrong === undefined) return [{ format: 'gzip' }, { format: 'zstd' }];
+  throw new SlipwayError('USAGE', `${wrong} does not go with both variants in one index`, {
+    hint: 'say --compression gzip or --compression zstd',
+  });
 }
 
 /** Collects a repeatable option whose values may hold commas. */

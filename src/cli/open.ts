@@ -2,6 +2,8 @@ import { openArchive } from '../archive/archive.ts';
 import { createArchive } from '../archive/write.ts';
 import { type CompressionSettings, compressLayers } from '../content/derivations/compress.ts';
 import { reducePlatforms } from '../content/derivations/platforms.ts';
+import { convertTypes } from '../content/derivations/types.ts';
+import { joinVariants } from '../content/derivations/variants.ts';
 import { type Graph, graphOf } from '../content/graph.ts';
 import type { Source } from '../content/transport.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
@@ -71,18 +73,33 @@ export async function derive(context: Context, graph: Graph, flags: ImageFlags):
   const single = flags.single === true;
   const reduced =
     platforms === undefined ? graph : await reducePlatforms(graph, platforms, { single, signal });
-  return await compress(context, reduced, compressionSettings(flags));
+  const typed =
+    flags.types === undefined ? reduced : await convertTypes(reduced, flags.types, { signal });
+  return await compress(context, typed, compressionSettings(flags));
 }
 
-/** The image with its layers compressed; without settings as it is. */
+/** The image with its layers compressed, each variant; without settings as it is. */
 export async function compress(
   context: Context,
   graph: Graph,
-  settings: CompressionSettings | undefined,
+  settings: readonly CompressionSettings[],
 ): Promise<Graph> {
-  if (settings === undefined) return graph;
+  const [first, second] = settings;
+  if (first === undefined) return graph;
+  const compressed = await compressAs(context, graph, first);
+  if (second === undefined) return compressed;
+  const other = await compressAs(context, { ...graph, source: compressed.source }, second);
+  return joinVariants(compressed, other, { signal: context.signal });
+}
+
+async function compressAs(
+  context: Context,
+  graph: Graph,
+  settings: CompressionSettings,
+): Promise<Graph> {
   const { signal, emit } = context;
   return await compressLayers(graph, {
+    run: context.compressions,
     settings,
     store: await context.store(),
     table: createCompressionTable(await context.hints()),

@@ -31,10 +31,13 @@ export const MANIFEST_MEDIA_TYPES: readonly string[] = [
 /** How the bytes of a layer are compressed. */
 export type Compression = 'none' | 'gzip' | 'zstd';
 
+/** Whose media types they are. */
+export type MediaTypeFamily = 'oci' | 'docker';
+
 interface LayerType {
   readonly compression: Compression;
   readonly foreign: boolean;
-  readonly family: 'oci' | 'docker';
+  readonly family: MediaTypeFamily;
 }
 
 const LAYER_TYPES: ReadonlyMap<string, LayerType> = new Map([
@@ -103,6 +106,19 @@ export function withCompression(mediaType: string, compression: Compression): st
     ) {
       return name;
     }
+  }
+  return undefined;
+}
+
+/**
+ * The layer type of another family with the same compression and kind; undefined where there is
+ * none, and for what isn't a layer.
+ */
+export function withFamily(mediaType: string, family: MediaTypeFamily): string | undefined {
+  const type = LAYER_TYPES.get(mediaType);
+  for (const [name, other] of type === undefined ? [] : LAYER_TYPES) {
+    const isAlike = other.compression === type?.compression && other.foreign === type.foreign;
+    if (isAlike && other.family === family) return name;
   }
   return undefined;
 }

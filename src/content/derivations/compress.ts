@@ -28,12 +28,24 @@ export interface CompressionTable {
   ): void;
 }
 
+/** The layers that one run compresses, by diffID, settings and family. */
+export interface CompressionRun {
+  readonly layers: Map<string, PendingBlob>;
+}
+
+/** A run that has compressed nothing yet. */
+export function createCompressionRun(): CompressionRun {
+  return { layers: new Map() };
+}
+
 export interface CompressLayersOptions extends Signalled {
   readonly settings: CompressionSettings;
   /** where compressed layers are written and read again */
   readonly store: IngestTarget &
     Fetcher & { blobSize(digest: Digest): Promise<number | undefined> };
   readonly table?: CompressionTable;
+  /** what else this run compresses: a layer of several images is compressed once */
+  readonly run?: CompressionRun;
   readonly emit?: Emit;
 }
 
@@ -56,7 +68,7 @@ export async function compressLayers(graph: Graph, options: CompressLayersOption
     if (document.kind === 'index') continue;
     for (const layer of document.layers) {
       if (!isRaw(layer) || layers.has(layer.digest)) continue;
-      layers.set(layer.digest, compressedLayer(graph.source, layer, options));
+      layers.set(layer.digest, inRun(graph.source, layer, options));
     }
   }
   if (layers.size === 0) return graph;
@@ -107,6 +119,15 @@ interface CompressedLayer extends PendingBlob {
   described(): Promise<Descriptor>;
   /** the same, if it is known by now */
   known(): Descriptor | undefined;
+}
+
+function inRun(source: Fetcher, from: Descriptor, options: CompressLayersOptions): CompressedLayer {
+  const { settings, run } = options;
+  const key = `${from.digest} ${from.mediaType} ${settings.format} ${settings.level ?? ''}`;
+  const known = run?.layers.get(key) as CompressedLayer | undefined;
+  const layer = known ?? compressedLayer(source, from, options);
+  run?.layers.set(key, layer);
+  return layer;
 }
 
 function compressedLayer(

@@ -49,6 +49,11 @@ export type ChangeImage = (
   documents: Documents,
 ) => Promise<JsonObject | undefined>;
 
+export interface RewriteOptions extends Signalled {
+  /** the type of an index whose entries changed, by what they are now; undefined: as it was */
+  readonly indexType?: (children: readonly Descriptor[]) => string | undefined;
+}
+
 /**
  * Changes the images below `root`, and the indexes above those that changed. What isn't changed
  * keeps its bytes and its digest.
@@ -60,7 +65,7 @@ export async function rewriteImages(
   root: Descriptor,
   documents: Documents,
   change: ChangeImage,
-  options: Signalled = {},
+  options: RewriteOptions = {},
 ): Promise<Descriptor> {
   const done = new Map<Digest, Descriptor>();
   const visit = async (descriptor: Descriptor): Promise<Descriptor> => {
@@ -71,7 +76,10 @@ export async function rewriteImages(
     let result = descriptor;
     if (document.kind === 'manifest') {
       const json = await change(document, documents);
-      if (json !== undefined) result = documents.put(json, document.mediaType);
+      if (json !== undefined) {
+        const { mediaType = document.mediaType } = json;
+        result = documents.put(json, String(mediaType));
+      }
     } else {
       const children: Descriptor[] = [];
       for (const child of document.manifests) children.push(await visit(child));
@@ -79,7 +87,9 @@ export async function rewriteImages(
       if (!isSame) {
         const entries = document.json.manifests as readonly unknown[];
         const manifests = entries.map((entry, at) => pointTo(entry, children[at]));
-        result = documents.put({ ...document.json, manifests }, document.mediaType);
+        const mediaType = options.indexType?.(children) ?? document.mediaType;
+        const own = mediaType === document.mediaType ? {} : { mediaType };
+        result = documents.put({ ...document.json, ...own, manifests }, mediaType);
       }
     }
     done.set(descriptor.digest, result);
@@ -88,10 +98,16 @@ export async function rewriteImages(
   return await visit(root);
 }
 
-/** An entry of a document, now naming other content; its other fields stay as they are. */
-export function pointTo(entry: unknown, to: Descriptor | undefined): unknown {
+/**
+ * An entry of a document, now naming other content; its other fields stay as they are.
+ *
+ * @param isRetyped the content is the same, and its media type is another one
+ */
+export function pointTo(entry: unknown, to: Descriptor | undefined, isRetyped = false): unknown {
   if (to === undefined || !isJsonObject(entry)) return entry;
-  if (entry.digest === to.digest) return entry;
+  if (entry.digest === to.digest) {
+    return isRetyped ? { ...entry, mediaType: to.mediaType } : entry;
+  }
   // Embedded data was that of the old content.
   const { data: _, ...rest } = entry;
   return { ...rest, mediaType: to.mediaType, digest: to.digest, size: to.size };

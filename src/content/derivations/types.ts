@@ -1,0 +1,68 @@
+import { SlipwayError } from '../../errors.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import {
+  compressionOf,
+  isConfigType,
+  isNonDistributable,
+  MEDIA_TYPE,
+  type MediaTypeFamily,
+  withFamily,
+} from '../../oci/mediatype.ts';
+import { derived, type Graph } from '../graph.ts';
+import type { Signalled } from '../transport.ts';
+import { createDocuments, pointTo, rewriteImages } from './rewrite.ts';
+
+/**
+ * Gives the media types of a family to the manifests that are made here: those of images with
+ * layers that aren't compressed yet, as archives of docker have them. All others were made
+ * elsewhere and stay as they are.
+ *
+ * @throws SlipwayError `UNSUPPORTED` for a layer that the family has no type for
+ */
+export async function convertTypes(
+  graph: Graph,
+  family: MediaTypeFamily,
+  options: Signalled = {},
+): Promise<Graph> {
+  const documents = createDocuments();
+  const isDocker = family === 'docker';
+  const changed = (entry: unknown, descriptor: Descriptor): unknown => {
+    const { mediaType } = descriptor;
+    const config = isDocker ? MEDIA_TYPE.dockerConfig : MEDIA_TYPE.ociConfig;
+    const to = isConfigType(mediaType) ? config : withFamily(mediaType, family);
+    if (to === undefined) {
+      throw new SlipwayError('UNSUPPORTED', `${mediaType} has no form of ${family}`, {
+        digest: descriptor.digest,
+      });
+    }
+    return pointTo(entry, { ...descriptor, mediaType: to }, true);
+  };
+  const root = await rewriteImages(
+    graph.source,
+    await graph.root(),
+    documents,
+    async ({ json, config, layers }) => {
+      if (!layers.some(isRaw)) return undefined;
+      const entries = json.layers as readonly unknown[];
+      return {
+        ...json,
+        mediaType: isDocker ? MEDIA_TYPE.dockerManifest : MEDIA_TYPE.ociManifest,
+        config: changed(json.config, config),
+        layers: layers.map((layer, at) => changed(entries[at], layer)),
+      };
+    },
+    {
+      ...options,
+      indexType: (children) => {
+        const own = isDocker ? MEDIA_TYPE.dockerManifest : MEDIA_TYPE.ociManifest;
+        if (!children.every(({ mediaType }) => mediaType === own)) return undefined;
+        return isDocker ? MEDIA_TYPE.dockerIndex : MEDIA_TYPE.ociIndex;
+      },
+    },
+  );
+  return derived(graph, documents.over(graph.source), root);
+}
+
+function isRaw({ mediaType }: Descriptor): boolean {
+  return compressionOf(mediaType) === 'none' && !isNonDistributable(mediaType);
+}
