@@ -89,6 +89,15 @@ export {
   type Reference,
   type RepositoryName,
 } from './oci/reference.ts';
+export type { Condition } from './publish/conditions.ts';
+export {
+  type Plan,
+  type PlannedDestination,
+  type PlannedPiece,
+  type PlannedTag,
+  type PlanOptions,
+  planPublication,
+} from './publish/plan.ts';
 export type {
   Destination,
   DestinationResult,
@@ -96,6 +105,7 @@ export type {
   PublishedImage,
 } from './publish/publication.ts';
 export { type PublishOptions, type PublishOutcome, publish } from './publish/publish.ts';
+export type { Require } from './publish/require.ts';
 export {
   createRegistries,
   type Registries,
@@ -107,6 +117,7 @@ export type { RegistryEvent, RegistryOptions } from './server/options.ts';
 export { type Registry, startRegistry } from './server/registry.ts';
 export { createCompressionTable } from './state/compressions.ts';
 export { type Hints, openHints } from './state/hints.ts';
+export { createMovedTags, type MovedTags } from './state/moved-tags.ts';
 export { listManifests, listTags } from './upkeep/list-tags.ts';
 export { type LocalImage, listLocalImages, type PlatformImage } from './upkeep/local-images.ts';
 export { type Verified, type VerifyOptions, verifyImage } from './upkeep/verify.ts';

@@ -22,6 +22,8 @@ export interface Job {
   readonly previous: Map<string, Descriptor>;
   /** what a name goes back to if the release fails; undefined: it was new */
   readonly restoreTo: Map<string, Digest | undefined>;
+  /** names that were to be given to it, whatever came of it: an answer may have been lost */
+  readonly tried: Set<string>;
   /** names that were given to it */
   readonly named: Set<string>;
   bytes: { sent: number; mounted: number; present: number };
@@ -43,6 +45,7 @@ export function createJobs(publication: Publication): readonly Job[] {
       isPlaced: false,
       previous: new Map(),
       restoreTo: new Map(),
+      tried: new Set<string>(),
       named: new Set<string>(),
       bytes: { sent: 0, mounted: 0, present: 0 },
       requests: 0,
@@ -59,7 +62,8 @@ export function wasNamed(job: Job, name: string): boolean {
 
 /** Nothing had to be done: the content was there, and so were the names. */
 function wasPresent(job: Job): boolean {
-  return job.isPlaced && job.destination.names.every((name) => wasNamed(job, name));
+  const wasPlaced = job.survey === undefined ? job.isPlaced : job.survey.isPresent;
+  return wasPlaced && job.destination.names.every((name) => wasNamed(job, name));
 }
 
 /** What is told about a job whose destination didn't fail. */

@@ -118,7 +118,7 @@ async function putBack(jobs: readonly Job[], options: PublishOptions): Promise<r
   const isStopped = options.signal?.aborted === true;
   const signal = isStopped ? AbortSignal.timeout(LAST_WORDS_MS) : options.signal;
   const stay = await restoreTags(jobs, { ...options, signal });
-  for (const job of jobs) forgetMoves(job, options, job.named);
+  for (const job of jobs) forgetMoves(job, options, job.tried);
   return stay;
 }
 

@@ -27,11 +27,12 @@ export async function restoreTags(
   const stay: string[] = [];
   for (const job of jobs) {
     const { target } = job.destination;
-    for (const name of [...job.named]) {
+    for (const name of job.tried) {
       const to = job.restoreTo.get(name);
       try {
         const isOurs = await restore(job, name, to, options);
         job.named.delete(name);
+        job.tried.delete(name);
         movedTags?.forget(target.name, name);
         if (!isOurs) continue;
         emit({
@@ -43,10 +44,15 @@ export async function restoreTags(
         });
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        stay.push(`${target.name}:${name}`);
+        const tag = `${target.name}:${name}`;
+        const isKnown = job.named.has(name);
+        if (isKnown) stay.push(tag);
+        const back = to === undefined ? '' : ` to ${to}`;
         emit({
           type: 'warning',
-          message: `${target.name}:${name} stays at ${job.root?.digest}, it could not be put back${to === undefined ? '' : ` to ${to}`}: ${reason}`,
+          message: isKnown
+            ? `${tag} stays at ${job.root?.digest}, it could not be put back${back}: ${reason}`
+            : `whether ${tag} was moved to ${job.root?.digest} is not known: ${reason}`,
         });
       }
     }
@@ -63,6 +69,7 @@ async function restore(
 ): Promise<boolean> {
   const { target } = job.destination;
   const ours = job.root?.digest;
+  if (to === ours) return false;
   if ((await currentDigest(job, name, signal)) !== ours) return false;
   if (to === undefined) {
     if (!canRemoveTags(target)) throw cannot('this place can take no single tag away');

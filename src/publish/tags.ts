@@ -91,6 +91,7 @@ async function move(
     expected = isOurs ? current : (expectedAt(condition, job, name) ?? 'absent');
   }
   const open = (offset: number) => fromMemory(node.bytes, offset);
+  job.tried.add(name);
   try {
     await delivery.mended(at, node, () =>
       target.tag(descriptor, name, open, {
