@@ -1,3 +1,4 @@
+import type { Signalled } from '../content/transport.ts';
 import { anonymous, type CredentialLookup } from '../credentials/credential.ts';
 import { type Emit, silent } from '../events.ts';
 import { createHttp, type Http } from '../http/client.ts';
@@ -6,6 +7,8 @@ import type { TlsSettings } from '../http/tls.ts';
 import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
 import type { Hints } from '../state/hints.ts';
 import { createUploadSessions } from '../state/upload-sessions.ts';
+import { contextOf } from './context.ts';
+import { type Examination, examine } from './examine.ts';
 import { createHost, type RegistryHost, type SchemeChoice } from './host.ts';
 import { createRepository, type Repository } from './repository.ts';
 import { repositoryScope } from './scope.ts';
@@ -44,6 +47,13 @@ export interface Registries {
    * one token is fetched for all that were announced.
    */
   expect(name: RepositoryName): void;
+  /**
+   * Finds out what the registry does by trying it in a repository and one beside it, whose name ends
+   * in `-neighbour`; both are cleaned up as far as the registry lets them.
+   *
+   * @throws SlipwayError what the registry says if nothing may be pushed there
+   */
+  examine(name: RepositoryName, options?: Signalled): Promise<Examination>;
   /** Cuts all connections. */
   close(): Promise<void>;
 }
@@ -82,15 +92,20 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
     return host;
   };
 
+  const shared = {
+    sightings: createSightings(options.hints),
+    uploads: createUploadSessions(options.hints),
+    emit: options.emit ?? silent,
+  };
+  const contextFor = (name: RepositoryName) =>
+    contextOf(name, { ...shared, host: hostFor(name.host) });
+
   return {
-    repository: (name) =>
-      createRepository(
-        hostFor(name.host),
-        name,
-        createSightings(options.hints),
-        createUploadSessions(options.hints),
-        options.emit ?? silent,
-      ),
+    repository: (name) => createRepository(contextFor(name)),
+    examine: (name, signalled) => {
+      const neighbour = { ...name, path: `${name.path}-neighbour` };
+      return examine(contextFor(name), contextFor(neighbour), signalled);
+    },
     expect: ({ host, path }) => hostFor(host).expect([repositoryScope(path, 'pull', 'push')]),
     close: () => http.close(),
   };

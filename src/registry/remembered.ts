@@ -2,7 +2,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { UploadKey } from '../state/upload-sessions.ts';
 import { CHUNK_BYTES } from './body-choice.ts';
 import type { RepositoryContext } from './context.ts';
-import type { UploadSession } from './session.ts';
+import { askSession, cancel, type UploadSession } from './session.ts';
 
 /** The session that an earlier run left for a blob, if it is worth going on with. */
 export async function takeSession(
@@ -39,6 +39,27 @@ export async function releaseSession(
 ): Promise<void> {
   if (isWorthwhile(context, descriptor)) context.uploads.release(await keyOf(context, descriptor));
 }
+
+/** A run that is ended keeps what a later one can go on with, and cleans up the rest. */
+export async function leaveSession(
+  context: RepositoryContext,
+  descriptor: Descriptor,
+  session: UploadSession | undefined,
+): Promise<void> {
+  if (session === undefined) return;
+  const signal = AbortSignal.timeout(LEAVE_TIMEOUT_MS);
+  if (await keepSession(context, descriptor, session)) {
+    const answer = await askSession(context, session, { signal, retried: false }).catch(() => {});
+    if (answer !== undefined && answer.heldBytes > 0) {
+      await keepSession(context, descriptor, answer.session);
+      return;
+    }
+    await forgetSession(context, descriptor);
+  }
+  await cancel(context, session, signal);
+}
+
+const LEAVE_TIMEOUT_MS = 1_500;
 
 /** Small blobs are sent again sooner than asked for. */
 function isWorthwhile({ host }: RepositoryContext, { size }: Descriptor): boolean {

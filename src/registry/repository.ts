@@ -11,21 +11,16 @@ import type {
   TagRemover,
 } from '../content/transport.ts';
 import { type Side, SlipwayError } from '../errors.ts';
-import type { Emit } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isManifestType } from '../oci/mediatype.ts';
 import { formatRepository, type RepositoryName } from '../oci/reference.ts';
-import type { UploadSessions } from '../state/upload-sessions.ts';
 import { blobExists, fetchBlob } from './blobs.ts';
 import { refusesConditions } from './conditions.ts';
 import type { RepositoryContext } from './context.ts';
 import { removeManifest, removeTag } from './delete.ts';
-import type { RegistryHost } from './host.ts';
 import { fetchManifest, manifestExists, putManifest, resolveManifest } from './manifests.ts';
 import { pushBlob, pushBlobStream } from './push.ts';
 import { createReferrers } from './referrers.ts';
-import { repositoryScope } from './scope.ts';
-import type { Sightings } from './sightings.ts';
 import { listTags } from './tags.ts';
 
 /** A repository of a registry: where images come from and go to. */
@@ -43,22 +38,8 @@ export interface Repository
 }
 
 /** Makes a repository of a host; nothing is sent before it is used. */
-export function createRepository(
-  host: RegistryHost,
-  repository: RepositoryName,
-  sightings: Sightings,
-  uploads: UploadSessions,
-  emit: Emit,
-): Repository {
-  const context: RepositoryContext = {
-    host,
-    repository,
-    sightings,
-    uploads,
-    emit,
-    pull: [repositoryScope(repository.path, 'pull')],
-    push: [repositoryScope(repository.path, 'pull', 'push')],
-  };
+export function createRepository(context: RepositoryContext): Repository {
+  const { host, repository } = context;
   const isManifest = ({ mediaType }: Descriptor) => isManifestType(mediaType);
   const referrers = createReferrers(context);
   const put = async (

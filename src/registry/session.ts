@@ -266,7 +266,7 @@ export async function cancel(
 }
 
 /** The error for an answer that an upload can't go on from. */
-export async function uploadFailure(
+async function uploadFailure(
   context: RepositoryContext,
   response: HttpResponse,
   descriptor: Descriptor | undefined,

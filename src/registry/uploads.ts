@@ -3,12 +3,12 @@ import { createReader } from '../bytes/reader.ts';
 import type { Bytes } from '../bytes/stream.ts';
 import type { Open, PushOptions, PushOutcome } from '../content/transport.ts';
 import { verifiedOpen } from '../content/verify.ts';
-import { isSlipwayError, SlipwayError } from '../errors.ts';
+import { isSlipwayError, type SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { blobExists } from './blobs.ts';
 import { type BodyChooser, chooseBody } from './body-choice.ts';
-import { type RepositoryContext, whereIs } from './context.ts';
-import { forgetSession, keepSession, releaseSession } from './remembered.ts';
+import type { RepositoryContext } from './context.ts';
+import { forgetSession, keepSession, leaveSession, releaseSession } from './remembered.ts';
 import {
   askSession,
   cancel,
@@ -18,6 +18,7 @@ import {
   sendPart,
   type UploadSession,
 } from './session.ts';
+import { isRepeatable, misplaced, vanished } from './upload-failures.ts';
 
 /**
  * Where the upload of one blob stands. A failure leads to the state that can mend it; what can't
@@ -54,10 +55,7 @@ export async function uploadBlob(
       try {
         state = await upload.advance(from);
       } catch (error) {
-        if (options.signal?.aborted === true) {
-          await leave(context, descriptor, from);
-          throw options.signal.reason;
-        }
+        options.signal?.throwIfAborted();
         state = await upload.mend(from, error);
         throw isSlipwayError(error) ? error.with({ transient: true }) : error;
       }
@@ -67,6 +65,10 @@ export async function uploadBlob(
     await context.host.repeat(step, options.signal, () => upload.acknowledgedBytes);
     await forgetSession(context, descriptor);
     return { status: 'uploaded', bytesSent: upload.bytesSent };
+  } catch (error) {
+    const { session } = { session: undefined, ...state };
+    if (options.signal?.aborted === true) await leaveSession(context, descriptor, session);
+    throw error;
   } finally {
     upload.close();
     await releaseSession(context, descriptor);
@@ -262,60 +264,4 @@ const BETWEEN_ASKS_MS = 50;
 function nextLength(left: number, { minChunkBytes }: UploadSession, body: BodyChooser): number {
   if (body.choice.kind !== 'chunks') return left;
   return Math.min(left, Math.max(body.choice.chunkBytes, minChunkBytes));
-}
-
-/** A run that is ended keeps what a later one can go on with, and cleans up the rest. */
-async function leave(
-  context: RepositoryContext,
-  descriptor: Descriptor,
-  state: UploadState,
-): Promise<void> {
-  const session = 'session' in state ? state.session : undefined;
-  if (session === undefined) return;
-  const signal = AbortSignal.timeout(LEAVE_TIMEOUT_MS);
-  if (await keepSession(context, descriptor, session)) {
-    const answer = await askSession(context, session, { signal, retried: false }).catch(() => {});
-    if (answer !== undefined && answer.heldBytes > 0) {
-      await keepSession(context, descriptor, answer.session);
-      return;
-    }
-    await forgetSession(context, descriptor);
-  }
-  await cancel(context, session, signal);
-}
-
-const LEAVE_TIMEOUT_MS = 1_500;
-
-/** Losing a session or a connection is mended by a new session; a refusal is not. */
-function isRepeatable({ facts }: SlipwayError): boolean {
-  if (facts.transient === true) return true;
-  const { status, registryErrors = [] } = facts;
-  const codes = registryErrors.map(({ code }) => code);
-  if (codes.some((code) => code.startsWith('BLOB_UPLOAD_'))) return true;
-  if (status === 416) return true;
-  return status === 404 && !codes.some((code) => FINAL_CODES.has(code));
-}
-
-const FINAL_CODES: ReadonlySet<string> = new Set([
-  'NAME_UNKNOWN',
-  'NAME_INVALID',
-  'DENIED',
-  'UNAUTHORIZED',
-  'UNSUPPORTED',
-]);
-
-function vanished(context: RepositoryContext, { digest }: Descriptor): SlipwayError {
-  return new SlipwayError(
-    'NOT_A_REGISTRY',
-    `${context.host.name} took a blob and does not have it`,
-    { ...whereIs(context), side: 'destination', digest, transient: true },
-  );
-}
-
-function misplaced(context: RepositoryContext, { digest }: Descriptor): SlipwayError {
-  return new SlipwayError(
-    'NOT_A_REGISTRY',
-    `${context.host.name} took a part of a blob and holds another amount of it`,
-    { ...whereIs(context), side: 'destination', digest, transient: true },
-  );
 }
