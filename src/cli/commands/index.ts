@@ -30,7 +30,6 @@ interface IndexFlags extends RegistryFlags {
 
 interface MakeFlags extends IndexFlags, ImageFlags {
   readonly annotation?: Readonly<Record<string, string>>;
-  readonly types?: 'oci' | 'docker';
 }
 
 interface AnnotateFlags extends IndexFlags {
@@ -60,9 +59,6 @@ function create(cli: Cli): Command {
       .argument('<SRC...>', SRC_HELP)
       .addOption(
         new Option('--annotation <K=V>', 'an annotation of the index; repeatable').argParser(notes),
-      )
-      .addOption(
-        new Option('--types <FAMILY>', 'of the index (default: oci)').choices(['oci', 'docker']),
       ),
   );
   return finish(made).action(async (dest: string, sources: string[], flags: MakeFlags) => {
