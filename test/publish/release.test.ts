@@ -29,9 +29,13 @@ async function releaseOf(layout: Layout, version: string) {
 }
 
 /** A registry behind a proxy that may answer for it. */
-async function behindProxy(t: Parameters<typeof testRegistry>[0], answer: Answer) {
+async function behindProxy(
+  t: Parameters<typeof testRegistry>[0],
+  answer: Answer,
+  instead?: Answer,
+) {
   const direct = await testRegistry(t);
-  const recorder = await startRecorder(t, direct.registry.host, answer);
+  const recorder = await startRecorder(t, direct.registry.host, answer, instead);
   const repository = (name: string) =>
     direct.registries.repository(parseRepository(`${recorder.host}/${name}`));
   return { direct, recorder, repository };
@@ -322,4 +326,60 @@ test('a platform whose content is nowhere is found before anything is sent', asy
   assert.equal(error?.facts.digest, lost.digest);
   assert.match(error?.hint ?? '', /--platform linux\/amd64$/);
   assert.ok(requests.every(({ method }) => method === 'HEAD'));
+});
+
+test('an abort while tags move puts back those that did, within two seconds', async (t) => {
+  const layout = await freshLayout(t);
+  const { repository } = await testRegistry(t);
+  const push = async (version: string, stopping?: AbortController) => {
+    const release = await releaseOf(layout, version);
+    return await publish(
+      {
+        images: release.map(({ name, root }) => ({
+          graph: graphOf(layout, root, name),
+          destinations: [at(repository(name), 'stable')],
+        })),
+      },
+      stopping === undefined
+        ? {}
+        : {
+            signal: stopping.signal,
+            emit: (event) => {
+              if (event.type === 'tag') stopping.abort(new Error('enough'));
+            },
+          },
+    );
+  };
+  await push('1');
+  const before = await Promise.all(NAMES.map((name) => tagsOf(repository(name))));
+  const startedAt = performance.now();
+  await assert.rejects(push('2', new AbortController()), { message: 'enough' });
+  assert.ok(performance.now() - startedAt < 2_000);
+  assert.deepEqual(await Promise.all(NAMES.map((name) => tagsOf(repository(name)))), before);
+});
+
+test('a tag that moved although its answer was lost goes back too', async (t) => {
+  const layout = await freshLayout(t);
+  const [old, next] = [await image(layout, 'old'), await image(layout, 'next')];
+  let isLosing = false;
+  const { repository } = await behindProxy(
+    t,
+    () => undefined,
+    ({ method, path }) =>
+      isLosing && method === 'PUT' && path.endsWith('/manifests/1')
+        ? { status: 403, body: DENIED }
+        : undefined,
+  );
+  const push = (root: Descriptor, ...names: string[]) =>
+    publish({
+      images: [
+        { graph: graphOf(layout, root, 'it'), destinations: [at(repository('app'), ...names)] },
+      ],
+    });
+  await push(old, '1');
+  isLosing = true;
+  const { error } = await push(next, '1', '2');
+  assert.equal(error?.code, 'DENIED');
+  isLosing = false;
+  assert.deepEqual(await tagsOf(repository('app')), { '1': old.digest });
 });

@@ -33,6 +33,8 @@ export async function startRecorder(
   owner: Owner,
   upstream: string,
   answer: Answer = () => undefined,
+  /** what is told instead of what the registry answered */
+  instead: Answer = () => undefined,
 ): Promise<Recorder> {
   const requests: Recorded[] = [];
   const { hostname, port } = new URL(`http://${upstream}`);
@@ -56,6 +58,15 @@ export async function startRecorder(
       { agent, hostname, port, method, path: url, headers },
       (onwards) => {
         recorded.status = onwards.statusCode ?? 0;
+        const other = instead(recorded);
+        if (other !== undefined) {
+          onwards.resume();
+          onwards.on('end', () => {
+            response.writeHead(other.status, { 'content-type': 'application/json' });
+            response.end(JSON.stringify(other.body ?? {}));
+          });
+          return;
+        }
         response.writeHead(recorded.status, onwards.rawHeaders);
         onwards.pipe(response);
       },
