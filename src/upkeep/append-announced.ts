@@ -43,7 +43,7 @@ interface Writer {
 
 /**
  * Adds entries whose announcement, `active`, stands under the writer's tag, and takes it away when
- * nothing of it can be lost any more. docs/decisions/0010-safe-append.md is the proof.
+ * nothing of it can be lost any more. docs/decisions/0005-append-without-locks.md is the proof.
  *
  * @throws SlipwayError `CONDITION_FAILED` if others change the tag all the time
  */
