@@ -32,7 +32,7 @@ try {
         const recorder = await startRecorder(one.owner, host);
         const far = await startDelay(one.owner, recorder.host, delayMs);
         const home = await tempDir(one.owner);
-        const cost = await measure(command(layout, '1', `${far}/b:1`), { HOME: home });
+        const cost = await measure(command(layout, '1', `${far}/blobs:1`), { HOME: home });
         requests.set(name, [...recorder.requests]);
         return cost;
       } finally {

@@ -44,17 +44,17 @@ function commandsFor(layout: string): Readonly<Record<string, (host: string) => 
       slipway,
       'copy',
       `oci:${layout}:x`,
-      `docker://${host}/b:x`,
+      `docker://${host}/bench:x`,
     ],
   };
   if (findProgram('skopeo')) {
     all.skopeo = (host) => [
       ...['skopeo', 'copy', '--quiet', '--dest-tls-verify=false'],
-      ...[`oci:${layout}:x`, `docker://${host}/b:x`],
+      ...[`oci:${layout}:x`, `docker://${host}/bench:x`],
     ];
   }
   if (findProgram('crane')) {
-    all.crane = (host) => ['crane', 'push', '--insecure', layout, `${host}/b:x`];
+    all.crane = (host) => ['crane', 'push', '--insecure', layout, `${host}/bench:x`];
   }
   return all;
 }

