@@ -125,7 +125,7 @@ export function asEntry(descriptor: Descriptor): IndexEntry {
 }
 
 /** What an index has one entry of: a platform, or else the content itself. */
-export function keyOf({ platform, digest, annotations }: Descriptor): string {
+function keyOf({ platform, digest, annotations }: Descriptor): string {
   if (platform === undefined || isUnknownPlatform(platform)) return digest;
   const { 'os.version': version = '', 'os.features': features = [] } = platform;
   const variant = annotations?.[ZSTD_VARIANT] === 'true' ? 'zstd' : '';
