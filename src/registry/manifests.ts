@@ -85,11 +85,19 @@ export async function* fetchManifest(
   yield bytes.subarray(offset);
 }
 
+/** What a registry says that it noted of a manifest, beside taking it. */
+export interface Noted {
+  /** `OCI-Subject` */
+  readonly subject: string | undefined;
+  /** `OCI-Tag`: the tags of `?tag=` that it set */
+  readonly tags: readonly string[];
+}
+
 /**
  * Puts a manifest under a tag or its digest (distribution-spec, "Pushing manifests"). The registry
  * may state the digest that it stored: if it is another one, the manifest is read back.
  *
- * @returns the subject that the registry says it has noted (`OCI-Subject`)
+ * @param reference a tag, a digest, or a digest and `?tag=` for each of several tags
  */
 export async function putManifest(
   context: RepositoryContext,
@@ -97,7 +105,7 @@ export async function putManifest(
   reference: string,
   open: Open,
   { signal, expected }: TagOptions = {},
-): Promise<string | undefined> {
+): Promise<Noted> {
   const bytes = await collect(
     verifiedOpen(descriptor, open)(0),
     DOCUMENT_LIMITS.manifestBytes,
@@ -127,11 +135,13 @@ export async function putManifest(
   const response = await context.host.inLane(0, () => context.host.repeat(put, signal), signal);
   if (response.status < 200 || response.status >= 300) {
     const error = await failure(context, response, reference, 'push a manifest');
-    if (await isNamedAlready(context, descriptor, reference, error, signal)) return undefined;
+    if (await isNamedAlready(context, descriptor, reference, error, signal))
+      return { subject: undefined, tags: [] };
     throw error.with({ side: 'destination', digest: descriptor.digest });
   }
   await response.drop();
-  return response.header('oci-subject');
+  const tags = response.headers('oci-tag').flatMap((value) => value.split(','));
+  return { subject: response.header('oci-subject'), tags: tags.map((tag) => tag.trim()) };
 }
 
 /** RFC 9110, 13.1; the entity tag of a manifest is its digest. Many registries don't look. */

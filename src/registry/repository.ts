@@ -21,6 +21,7 @@ import { removeManifest, removeTag } from './delete.ts';
 import { fetchManifest, manifestExists, putManifest, resolveManifest } from './manifests.ts';
 import { pushBlob, pushBlobStream } from './push.ts';
 import { createReferrers } from './referrers.ts';
+import { tagTogether } from './tag-together.ts';
 import { listTags } from './tags.ts';
 
 /** A repository of a registry: where images come from and go to. */
@@ -47,10 +48,12 @@ export function createRepository(context: RepositoryContext): Repository {
     reference: string,
     open: Open,
     options: TagOptions = {},
-  ): Promise<void> => {
+  ): Promise<readonly string[]> => {
     const noted = await putManifest(context, descriptor, reference, open, options);
-    await referrers.note(descriptor, open, noted, { signal: options.signal });
+    await referrers.note(descriptor, open, noted.subject, { signal: options.signal });
+    return noted.tags;
   };
+  const tag = tagTogether(context, put);
   return {
     name: formatRepository(repository),
     repository,
@@ -73,7 +76,7 @@ export function createRepository(context: RepositoryContext): Repository {
         return { status: 'uploaded', bytesSent: descriptor.size };
       }),
     tag: (descriptor, reference, open, options) =>
-      asDestination(open, (opened) => put(descriptor, reference, opened, options)),
+      asDestination(open, (opened) => tag(descriptor, reference, opened, options)),
     pushStream: (made, open, options) =>
       asDestination(open, (opened) => pushBlobStream(context, made, opened, options)),
     list: (options) => listTags(context, options),
