@@ -118,6 +118,17 @@ export { type Registry, startRegistry } from './server/registry.ts';
 export { createCompressionTable } from './state/compressions.ts';
 export { type Hints, openHints } from './state/hints.ts';
 export { createMovedTags, type MovedTags } from './state/moved-tags.ts';
+export type { AnnouncedOptions } from './upkeep/append-announced.ts';
+export { type Diagnosis, diagnose, type Finding, scratchRepository } from './upkeep/doctor.ts';
+export { type Appended, appendToIndex } from './upkeep/index-append.ts';
+export {
+  annotateIndex,
+  type EntryChoice,
+  type IndexNotes,
+  removeFromIndex,
+} from './upkeep/index-edit.ts';
 export { listManifests, listTags } from './upkeep/list-tags.ts';
 export { type LocalImage, listLocalImages, type PlatformImage } from './upkeep/local-images.ts';
+export { type Referrer, referrersOf } from './upkeep/referrers.ts';
+export { type SettleOptions, verifyName } from './upkeep/settle.ts';
 export { type Verified, type VerifyOptions, verifyImage } from './upkeep/verify.ts';
