@@ -4,13 +4,15 @@ import type { Condition } from '../publish/conditions.ts';
 import type { Require } from '../publish/require.ts';
 import type { RegistryFlags } from './context.ts';
 import type { ImageFlags } from './flags.ts';
-import { wholeNumber } from './flags.ts';
+import { seconds, wholeNumber } from './flags.ts';
 import type { ResultFlags } from './publish-results.ts';
 
 /** Options of every publishing command, as commander gives them. */
 export interface PublishFlags extends RegistryFlags, ImageFlags, ResultFlags {
   readonly allowNondistributableArtifacts?: boolean;
   readonly verify?: boolean;
+  /** seconds */
+  readonly wait?: number;
   readonly withReferrers?: boolean;
   readonly ifAbsent?: boolean;
   readonly ifDigest?: Digest;
@@ -64,6 +66,14 @@ export function addPublishFlags(command: Command): Command {
     )
     .option('--plan-out <FILE>', 'with --dry-run: write the plan to FILE, for push --plan')
     .option('--verify', 'read back what was published to registries, layouts and the store')
+    .addOption(
+      new Option(
+        '--wait <SECONDS>',
+        'like --verify; how long to wait for what a registry does not show yet (default: 10)',
+      )
+        .argParser(seconds)
+        .implies({ verify: true }),
+    )
     .option('--digestfile <FILE>', 'write the digest to FILE')
     .option('--image-refs <FILE>', 'write the published references to FILE')
     .addOption(new Option('--format <FORMAT>', 'of the result').choices(['text', 'json']));

@@ -78,7 +78,7 @@ export async function publishOrPlan(
   );
   if (outcome.error === undefined) {
     await publishing.finish?.();
-    if (flags.verify === true) await verifyDestinations(context, images, outcome);
+    if (flags.verify === true) await verifyDestinations(context, images, outcome, flags.wait);
   }
   await tellResults(context, outcome, flags);
 }
