@@ -212,7 +212,7 @@ export async function* counting(
 }
 
 /** Losing a session or a connection is mended by a new session; a refusal is not. */
-export function isRepeatable(error: unknown): error is SlipwayError {
+function isRepeatable(error: unknown): error is SlipwayError {
   if (!isSlipwayError(error)) return false;
   if (error.facts.transient === true) return true;
   const { status, registryErrors = [] } = error.facts;
