@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Credential } from '../../src/credentials/credential.ts';
 import { SlipwayError } from '../../src/errors.ts';
 import type { RegistriesOptions } from '../../src/registry/registries.ts';
+import { serveRaw } from '../http/servers.ts';
 import { blobOf, connect, manifestOf } from './clients.ts';
 import { errors, type Quirk, startFakeRegistry } from './fake-registry.ts';
 import { type TokenServiceOptions, tokenService } from './token-service.ts';
@@ -352,7 +353,7 @@ test('a token service that is busy is asked again', async (t) => {
 test('an abort of one push does not end the token of another', async (t) => {
   const { registry, repository } = await start(t, {
     quirk: async () => {
-      await delay(100);
+      await delay(300);
       return false;
     },
   });
@@ -366,7 +367,18 @@ test('an abort of one push does not end the token of another', async (t) => {
   );
   const going = repository.push(second.descriptor, second.open);
   setTimeout(() => abort.abort(reason), 50);
+  const startedAt = performance.now();
   await ended;
+  assert.ok(performance.now() - startedAt < 250, 'the abort waited for the token');
   await going;
   assert.deepEqual([...registry.blobs.keys()], [second.descriptor.digest]);
+});
+
+test('an abort does not wait until a silent host has been probed', async (t) => {
+  const host = await serveRaw(t, () => {});
+  const { repository } = connect(t, host, { scheme: () => 'probe' });
+  const startedAt = performance.now();
+  const signal = AbortSignal.timeout(50);
+  await assert.rejects(repository.resolve('v1', { signal }), { name: 'TimeoutError' });
+  assert.ok(performance.now() - startedAt < 2_000);
 });
