@@ -469,3 +469,15 @@ test('a registry that comes back in the middle of a push is waited for', async (
   const { descriptor, open } = blobOf(100);
   assert.equal((await repository.push(descriptor, open)).status, 'uploaded');
 });
+
+test('connections that are closed under us between requests cost no push', async (t) => {
+  const registry = await startFakeRegistry(t, (call) => {
+    const { socket } = call.request;
+    call.response.on('finish', () => setTimeout(() => socket.destroy(), call.nth % 5));
+    return false;
+  });
+  const { repository } = connect(t, registry.host);
+  const blobs = Array.from({ length: 60 }, (_, index) => blobOf(20_000, `${index} `));
+  await Promise.all(blobs.map(({ descriptor, open }) => repository.push(descriptor, open)));
+  assert.equal(registry.blobs.size, 60);
+});
