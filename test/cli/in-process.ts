@@ -1,7 +1,11 @@
+import path from 'node:path';
 import { runCommandLine } from '../../src/cli/run.ts';
 import type { Owner } from '../rig/lifetime.ts';
 import type { RunResult } from '../rig/programs.ts';
 import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
+
+/** The program, for tests that start it in ways of their own. */
+export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 
 /** What a run in this process can't show: standard input, signals, terminals, start and end. */
 export interface CommandLine extends Omit<Slipway, 'run' | 'must'> {

@@ -7,7 +7,7 @@ import { bytesOf } from '../content/images.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { missing, mustRun } from '../rig/programs.ts';
 import { dockerArchive, fileOf, layerOf } from './archives.ts';
-import { prepareCommandLine } from './in-process.ts';
+import { MAIN, prepareCommandLine } from './in-process.ts';
 
 const BASE = layerOf('base', bytesOf('base', 50_000));
 const layersOf = (name: string) => [BASE, layerOf('app', name)];
@@ -170,8 +170,7 @@ test('skopeo reads what save writes, and a copy to standard output', {
   const folder = await tempDir(t);
   await must(['save', '-o', path.join(folder, 'saved.tar'), 'app:1']);
   const piped = path.join(folder, 'piped.tar');
-  const main = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
-  const script = `"${process.execPath}" "${main}" copy -q app:1 oci-archive:- > "${piped}"`;
+  const script = `"${process.execPath}" "${MAIN}" copy -q app:1 oci-archive:- > "${piped}"`;
   await mustRun('sh', ['-c', script], { env });
   for (const location of [
     `docker-archive:${folder}/saved.tar:app:1`,
