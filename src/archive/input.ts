@@ -2,7 +2,13 @@ import type { FileHandle } from 'node:fs/promises';
 import { type Reading, startReading } from '../bytes/codec.ts';
 import { decompress, SNIFF_BYTES, sniffCompression } from '../bytes/inflate.ts';
 import { spool } from '../bytes/spool.ts';
-import { type Bytes, CHUNK_BYTES, fileError, openForReading } from '../bytes/stream.ts';
+import {
+  type Bytes,
+  CHUNK_BYTES,
+  fileError,
+  openForReading,
+  untilAborted,
+} from '../bytes/stream.ts';
 import type { Signalled } from '../content/transport.ts';
 import { folderIsNoArchive, notAnArchive } from './not-an-archive.ts';
 
@@ -47,7 +53,12 @@ export async function openInput(path: string, options: ArchiveInputOptions): Pro
     isKept = true;
     return { name: path, handle, sizeBytes: found.size, close: () => handle.close() };
   } finally {
-    if (!isKept) await handle.close();
+    if (!isKept) {
+      const closing = handle.close();
+      // While a pipe says nothing, that would wait for the read that nobody wants any more.
+      if (options.signal?.aborted) closing.catch(() => {});
+      else await closing;
+    }
   }
 }
 
@@ -57,7 +68,7 @@ async function spoolAll(
   atLeastBytes: number,
   { spoolDir: dir, signal }: ArchiveInputOptions,
 ): Promise<ArchiveInput> {
-  const reading = startReading(bytes);
+  const reading = startReading(untilAborted(bytes, signal));
   try {
     const head = await peek(reading, SNIFF_BYTES);
     if (head.byteLength === 0) throw notAnArchive(name, head);

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import { createLane } from '../bytes/lane.ts';
 import { type Bytes, collect, fromMemory } from '../bytes/stream.ts';
 import { TAR_END, tarHeader, tarPadding } from '../bytes/tar-write.ts';
+import { openAtSource } from '../content/side.ts';
 import type { Open, PushOptions, Signalled, Target } from '../content/transport.ts';
 import { verifiedOpen } from '../content/verify.ts';
 import { SlipwayError } from '../errors.ts';
@@ -83,7 +84,7 @@ export async function createArchive(
     lane.run(async () => {
       if (has(descriptor.digest)) return false;
       if (hasEnded) throw new SlipwayError('INTERNAL', `${sink.name} has been finished`);
-      const checked = verifiedOpen(descriptor, open)(0);
+      const checked = openAtSource(verifiedOpen(descriptor, open))(0);
       const bytes = watched(checked, [signal, options.signal], options.onProgress);
       if (isManifestType(descriptor.mediaType)) await putManifest(descriptor, bytes);
       else await entries.addBlob(descriptor, bytes);

@@ -15,6 +15,40 @@ export async function* fromMemory(bytes: Uint8Array, offset = 0): Bytes {
   if (offset < bytes.byteLength) yield bytes.subarray(offset);
 }
 
+/**
+ * Bytes whose reading ends at once when `signal` is aborted, also while a pipe says nothing. What is
+ * behind them is then let go of without waiting for it.
+ *
+ * @throws the signal's reason (from the iteration)
+ */
+export async function* untilAborted(bytes: Bytes, signal: AbortSignal | undefined): Bytes {
+  if (signal === undefined) {
+    yield* bytes;
+    return;
+  }
+  const iterator = bytes[Symbol.asyncIterator]();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  aborted.catch(() => {});
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    for (;;) {
+      const next = iterator.next();
+      // It may still end after nobody waits for it.
+      next.catch(() => {});
+      const { done, value } = await Promise.race([next, aborted]);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    const leaving = iterator.return?.();
+    if (signal.aborted) leaving?.catch(() => {});
+    else await leaving;
+  }
+}
+
 /** The part of a file that is wanted: bytes, from the start to the end if left out. */
 export interface FileRange {
   readonly start?: number;

@@ -1,6 +1,8 @@
 import { processOutput } from './output.ts';
 import { runCommandLine } from './run.ts';
 
+const LONGEST_END_MS = 30_000;
+
 /**
  * The program: the first signal stops the work and cleans up, the second one ends it at once. A
  * reader that closes the pipe (`slipway ls | head`) ends it quietly.
@@ -10,6 +12,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     if (stopping.signal.aborted) process.exit(130);
     stopping.abort(new DOMException('interrupted', 'AbortError'));
+    // The system may keep us waiting, for a pipe that nobody opens, say; then even an exit waits.
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), LONGEST_END_MS).unref();
   });
 }
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -10,14 +10,11 @@ export interface Output {
   readonly isTerminal: boolean;
   /** columns of the terminal on standard error */
   readonly columns: number;
-  readonly hasColor: boolean;
 }
 
 /** The process's own streams. */
 export function processOutput(env: NodeJS.ProcessEnv = process.env): Output {
   const isTerminal = process.stderr.isTTY === true && env.TERM !== 'dumb';
-  const isForced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0';
-  const isRefused = env.NO_COLOR !== undefined && env.NO_COLOR !== '';
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
@@ -26,7 +23,6 @@ export function processOutput(env: NodeJS.ProcessEnv = process.env): Output {
       // A terminal that doesn't know its width says 0.
       return process.stderr.columns || 80;
     },
-    hasColor: isForced || (isTerminal && !isRefused && env.TERM !== 'dumb'),
   };
 }
 

@@ -35,16 +35,3 @@ export function isInside(hostname: string): boolean {
 export function sameOrigin(a: URL, b: URL): boolean {
   return a.protocol === b.protocol && a.host === b.host;
 }
-
-/** The URL for people and logs: no userinfo, and query values only where they hold no secret. */
-export function displayUrl(url: URL): string {
-  const shown = new URL(url);
-  shown.username = '';
-  shown.password = '';
-  for (const name of new Set(shown.searchParams.keys())) {
-    if (!SHOWN_PARAMETERS.has(name)) shown.searchParams.set(name, 'redacted');
-  }
-  return shown.href;
-}
-
-const SHOWN_PARAMETERS = new Set(['digest', 'mount', 'from', 'n', 'last', 'scope', 'service']);

@@ -130,7 +130,7 @@ function checkStructure(text: string, what: string): void {
     } else if (character === '}' || character === ']') {
       open.pop();
       isKey = false;
-    } else if (character === ',') isKey = open.at(-1) !== undefined;
+    } else if (character === ',') isKey = true;
   }
 }
 

@@ -13,7 +13,7 @@ import { isJsonObject } from '../oci/json.ts';
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_ERRORS = 20;
 /** What a registry says is worth so long a wait. */
-const ERROR_TIMEOUT_MS = 5_000;
+const ERROR_TIMEOUT_MS = 3_000;
 
 /**
  * Turns an answer that isn't the wanted one into an error: the registry's own codes and words,

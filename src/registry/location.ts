@@ -24,7 +24,7 @@ export function redirectTarget(response: HttpResponse, method: string): URL | un
  *
  * @throws SlipwayError `NOT_A_REGISTRY`, `TLS`
  */
-export function resolveLocation(location: string, from: URL): URL {
+function resolveLocation(location: string, from: URL): URL {
   const refuse = (why: string) =>
     new SlipwayError('NOT_A_REGISTRY', `${from.host} sends on to a Location that ${why}`, {
       host: from.host,

@@ -1,213 +1,257 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { openLayout } from '../../src/layout/layout.ts';
-import type { Descriptor } from '../../src/oci/descriptor.ts';
-import { bytesOf, putImage } from '../content/images.ts';
+import { digestHex, parseDigest } from '../../src/oci/digest.ts';
 import { testRegistry } from '../content/places.ts';
-import { type Owner, tempDir } from '../rig/lifetime.ts';
-import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
-import { THIS_FILE } from '../rig/this-file.ts';
+import { tempDir } from '../rig/lifetime.ts';
+import { dockerArchive, fileOf } from './archives.ts';
+import { prepareCommandLine } from './in-process.ts';
+import { LAYERS, multiLayout, prepare } from './scene.ts';
 
-const owner: Owner = THIS_FILE;
-let slipway: Slipway;
-let layout: string;
-let raw: string;
-const roots: Record<string, Descriptor> = {};
-
-before(async () => {
-  slipway = await prepareSlipway(owner);
-  layout = path.join(await tempDir(owner), 'layout');
-  raw = path.join(await tempDir(owner), 'raw');
-  const to = await openLayout(layout, { create: true });
-  for (const name of ['one', 'two']) {
-    const layers = [bytesOf('base', 300_000), bytesOf(name, 20_000)];
-    const root = await putImage(to, { layers });
-    await to.tag(root, name, (offset) => to.fetch(root, { offset }));
-    roots[name] = root;
-  }
-  await to.close();
-  const plain = await openLayout(raw, { create: true });
-  const root = await putImage(plain, { layers: [bytesOf('raw', 100_000)], compression: 'none' });
-  await plain.tag(root, 'it', (offset) => plain.fetch(root, { offset }));
-  await plain.close();
-});
-
-const json = async (args: readonly string[]) => JSON.parse((await slipway.must(args)).join('\n'));
-
-test('a plan shows what is sent, mounted, there and moved, and sends only questions', async (t) => {
-  const { registry, requests, repository } = await testRegistry(t);
-  const app = `${registry.host}/app`;
-  await slipway.must(['push', '--from', `oci:${layout}:one`, `${app}:1`]);
-  requests.length = 0;
-  for (const args of [
-    ['plan', 'push', '--from', `oci:${layout}:two`, `${app}:1`, `${app}:2`, `${registry.host}/b:1`],
-    [
-      'push',
-      '--dry-run',
-      '--from',
-      `oci:${layout}:two`,
-      `${app}:1`,
-      `${app}:2`,
-      `${registry.host}/b:1`,
-    ],
-  ]) {
-    const lines = await slipway.must(args);
-    const text = lines.join('\n');
-    const { one, two } = roots as { one: Descriptor; two: Descriptor };
-    assert.ok(text.includes(`moves from ${one.digest} to ${two.digest}`), text);
-    assert.ok(text.includes(`new: ${two.digest}`));
-    assert.match(text, /blob .* present/);
-    assert.match(text, /blob .* upload/);
-    assert.match(text, /blob .* mount from app/);
-    assert.match(lines.at(-1) ?? '', /^total: .* to upload, .* to mount, .* present$/);
-    const plan = await json([...args, '--format', 'json']);
-    assert.equal(plan.isResolved, true);
-    assert.equal(plan.destinations.length, 2);
-  }
-  assert.deepEqual(
-    requests.filter(({ method }) => method !== 'HEAD' && method !== 'GET'),
-    [],
-  );
-  assert.equal((await repository('app').resolve('1')).digest, roots.one?.digest);
-});
-
-test('layers to compress are shown raw; a resolved plan is applied exactly once', async (t) => {
-  const { registry, repository } = await testRegistry(t);
-  const ref = `${registry.host}/raw:1`;
-  const file = path.join(await tempDir(t), 'plan.json');
-  const push = ['push', '--from', `oci:${raw}:it`, ref];
-  assert.match((await slipway.must(['plan', ...push])).join('\n'), /compress, then upload/);
-  const refused = await slipway.run(['plan', ...push, '--plan-out', file]);
-  assert.equal(refused.code, 2);
-  assert.match(refused.stderr, /--resolve/);
-  const plan = await json(['plan', ...push, '--resolve', '--plan-out', file, '--format', 'json']);
-  const [line = ''] = await slipway.must(['push', '--plan', file]);
-  assert.equal(line, `${registry.host}/raw@${plan.destinations[0].digest}`);
-  assert.equal((await repository('raw').resolve('1')).digest, plan.destinations[0].digest);
-  // What it wanted is true: applying it again changes nothing.
-  assert.equal(
-    (await json(['push', '--plan', file, '--format', 'json'])).destinations[0].status,
-    'present',
-  );
-});
-
-test('a plan is refused when a tag moved, content changed, or it is none', async (t) => {
-  const { registry, repository, lines, requests } = await testRegistry(t);
-  const ref = `${registry.host}/app:1`;
-  const folder = await tempDir(t);
-  const file = path.join(folder, 'plan.json');
-  await slipway.must(['push', '--from', `oci:${layout}:one`, ref]);
-  const two = ['push', '--from', `oci:${layout}:two`, ref];
-  await slipway.must(['plan', ...two, '--plan-out', file]);
-  await slipway.must(['push', '--from', `oci:${raw}:it`, ref]);
-  const theirs = (await repository('app').resolve('1')).digest;
-  requests.length = 0;
-  const moved = await slipway.run(['push', '--plan', file]);
-  assert.equal(moved.code, 14);
-  assert.ok(moved.stderr.includes(theirs), moved.stderr);
-  const plan = JSON.parse(await readFile(file, 'utf8'));
-  plan.command = plan.command.map((word: string) => word.replace(layout, `${layout}-gone`));
-  await writeFile(file, JSON.stringify(plan));
-  assert.equal((await slipway.run(['push', '--plan', file])).code, 14);
-  assert.deepEqual([...lines('PUT'), ...lines('POST')], []);
-  plan.command = ['registry', 'serve'];
-  await writeFile(file, JSON.stringify(plan));
-  assert.equal((await slipway.run(['push', '--plan', file])).code, 2);
-  await writeFile(file, '{"version": 1, "command": ["push"], "plan": {}}');
-  assert.equal((await slipway.run(['push', '--plan', file])).code, 2);
-  assert.equal((await slipway.run(['push', '--plan', file, ref])).code, 2);
-  assert.equal((await slipway.run(['push', '--plan', path.join(folder, 'none')])).code, 2);
-});
-
-test('plan stands only before what can be planned', async (t) => {
-  const target = path.join(await tempDir(t), 'new');
-  for (const args of [
-    ['plan'],
-    ['plan', 'ls', 'localhost/app'],
-    ['plan', 'copy', `oci:${layout}:one`, `oci:${target}`],
-    ['push', '--from', `oci:${layout}:one`, 'localhost:1/app', '--resolve'],
-  ]) {
-    const { code, stderr } = await slipway.run(args);
-    assert.equal(code, 2, `${args.join(' ')}: ${stderr}`);
-    assert.match(stderr, /hint: /);
-  }
-  await assert.rejects(readFile(target), { code: 'ENOENT' });
-});
-
-test('conditions are flags: exit 14 with both digests, and success where it is ours', async (t) => {
-  const { registry, repository } = await testRegistry(t);
-  const ref = `${registry.host}/app:1`;
-  const push = (name: string, ...more: string[]) =>
-    slipway.run(['push', '--from', `oci:${layout}:${name}`, ref, ...more]);
-  const { one, two } = roots as { one: Descriptor; two: Descriptor };
-  assert.equal((await push('one', '--if-absent')).code, 0);
-  assert.equal((await push('one', '--if-absent')).code, 0);
-  const taken = await push('two', '--if-absent');
-  assert.equal(taken.code, 14);
-  assert.ok(taken.stderr.includes(one.digest) && taken.stderr.includes(two.digest), taken.stderr);
-  assert.equal((await push('two', '--if-digest', two.digest)).code, 14);
-  assert.equal((await push('two', '--if-digest', 'nonsense')).code, 2);
-  assert.equal((await push('two', '--if-absent', '--if-digest', one.digest)).code, 2);
-  assert.equal((await push('two', '--if-digest', one.digest)).code, 0);
-  assert.equal((await repository('app').resolve('1')).digest, two.digest);
-});
-
-test('--require any publishes where it can, and ends with 18', async (t) => {
-  const good = await testRegistry(t);
-  const bad = await testRegistry(t, { readOnly: true });
-  const refs = [good, bad].map(({ registry }) => `${registry.host}/app:1`);
-  const push = (...more: string[]) =>
-    slipway.run(['push', '--from', `oci:${layout}:one`, ...refs, ...more]);
-  assert.equal((await push()).code, 15);
-  await assert.rejects(good.repository('app').resolve('1'), { code: 'NOT_FOUND' });
-  const { code, stdout } = await push('--require', 'any');
-  assert.equal(code, 18);
-  assert.equal(stdout, `${good.registry.host}/app@${roots.one?.digest}\n`);
-  assert.equal((await push('--require', '3')).code, 2);
-  assert.equal((await push('--require', '0')).code, 2);
-});
-
-test('--limit-rate slows what is sent, and --jobs 1 sends blob by blob', async (t) => {
-  const { registry } = await testRegistry(t);
-  const push = (path: string, ...more: string[]) =>
-    json([
-      'push',
-      '--from',
-      `oci:${layout}:one`,
-      `${registry.host}/${path}:1`,
-      '--format',
-      'json',
-      ...more,
-    ]);
-  const slow = await push('slow', '--limit-rate', '200k', '--jobs', '1');
-  // 320 kB at 200 kB/s, less the first quarter of a second.
-  assert.ok(slow.destinations[0].durationMs > 1_100, `${slow.destinations[0].durationMs} ms`);
+test('push ends with HOST/PATH@sha256:…, one line for each destination', async (t) => {
+  const { run, must, host, archive, repository } = await prepare(t);
   const other = await testRegistry(t);
-  const { durationMs } = (
-    await json([
-      'push',
-      '--from',
-      `oci:${layout}:one`,
-      `${other.registry.host}/fast:1`,
-      '--format',
-      'json',
-    ])
-  ).destinations[0];
-  assert.ok(durationMs < slow.destinations[0].durationMs);
-  for (const wrong of [
-    ['--limit-rate', '0'],
-    ['--limit-rate', '5x'],
-    ['--jobs', '0'],
-  ]) {
-    const { code } = await slipway.run([
-      'push',
-      '--from',
-      `oci:${layout}:one`,
-      `${registry.host}/x`,
-      ...wrong,
-    ]);
-    assert.equal(code, 2);
+  const refs = [`${host}/one:1`, `${host}/one:2`, `${host}/two`, `${other.registry.host}/three:1`];
+  const { code, stdout, stderr } = await run([
+    'push',
+    '--from',
+    `docker-archive:${archive}`,
+    ...refs,
+  ]);
+  assert.equal(code, 0, stderr);
+  const lines = stdout.trimEnd().split('\n');
+  const digest = (await repository('one').resolve('1')).digest;
+  assert.deepEqual(lines, [
+    `${host}/one@${digest}`,
+    `${host}/two@${digest}`,
+    `${other.registry.host}/three@${digest}`,
+  ]);
+  for (const line of lines) assert.ok(stderr.includes(line.split('@')[0] as string));
+  assert.deepEqual(await must(['ls', `${host}/one`]), [
+    `TAG   DIGEST`,
+    `1     ${digest}`,
+    `2     ${digest}`,
+  ]);
+  assert.deepEqual(await must(['ls', `${host}/two`]), [`TAG      DIGEST`, `latest   ${digest}`]);
+});
+
+test('--format json tells what became of each destination', async (t) => {
+  const { must, host, archive, repository } = await prepare(t);
+  const push = ['push', '-q', '--format', 'json', '--from', `docker-archive:${archive}`];
+  const first = JSON.parse(
+    (await must([...push, '--tag', 'b', '--tag', 'c', `${host}/app:a`])).join(''),
+  );
+  const { digest, size, mediaType } = await repository('app').resolve('a');
+  assert.equal(first.destinations.length, 1);
+  const [destination] = first.destinations;
+  assert.deepEqual(
+    { ...destination, bytesSent: 0, requests: 0, durationMs: 0 },
+    {
+      ref: `${host}/app`,
+      digest,
+      mediaType,
+      size,
+      tags: ['a', 'b', 'c'],
+      status: 'published',
+      bytesSent: 0,
+      bytesMounted: 0,
+      bytesPresent: 0,
+      requests: 0,
+      durationMs: 0,
+    },
+  );
+  for (const field of ['bytesSent', 'requests', 'durationMs']) {
+    assert.ok(Number.isInteger(destination[field]) && destination[field] > 0, field);
   }
+  const again = JSON.parse((await must([...push, `${host}/app:a`])).join(''));
+  const { status, bytesSent, requests } = again.destinations[0];
+  assert.deepEqual(
+    { status, bytesSent, requests },
+    { status: 'present', bytesSent: 0, requests: 1 },
+  );
+});
+
+test('a failure is in the JSON too, beside the message, and no tag moves', async (t) => {
+  const { run, host, archive, repository } = await prepare(t);
+  const closed = await testRegistry(t, { readOnly: true });
+  const refs = [`${host}/app:1`, `${closed.registry.host}/app:1`];
+  const from = ['push', '--from', `docker-archive:${archive}`];
+  const { code, stdout, stderr } = await run([...from, '--format', 'json', ...refs]);
+  assert.equal(code, 15);
+  const { destinations, error } = JSON.parse(stdout);
+  assert.equal(error.code, 'UNSUPPORTED');
+  assert.deepEqual(
+    destinations.map((each: { status: string }) => each.status),
+    ['held', 'failed'],
+  );
+  assert.equal(destinations[1].error.code, 'UNSUPPORTED');
+  assert.match(stderr, /^slipway: .*read-only/m);
+  assert.match(stderr, /^ {2}where: destination/m);
+  await assert.rejects(repository('app').resolve('1'), { code: 'NOT_FOUND' });
+  const text = await run([...from, ...refs]);
+  assert.equal(text.stdout, '');
+});
+
+test('digest files and reference files hold what was published, and only then', async (t) => {
+  const { run, must, host, archive, repository } = await prepare(t);
+  const folder = await tempDir(t);
+  const [digestfile, refs] = [path.join(folder, 'digest'), path.join(folder, 'refs')];
+  const files = ['--digestfile', digestfile, '--image-refs', refs];
+  const push = ['push', '-q', ...files, '--from', `docker-archive:${archive}`];
+  const failed = await run([...push, '--retries', '0', '127.0.0.1:1/app:1']);
+  assert.equal(failed.code, 16);
+  assert.deepEqual(await readdir(folder), []);
+  await must([...push, `${host}/app:1`, `${host}/other:1`]);
+  const { digest } = await repository('app').resolve('1');
+  assert.equal(await readFile(digestfile, 'utf8'), `${digest}\n`);
+  assert.equal(await readFile(refs, 'utf8'), `${host}/app@${digest}\n${host}/other@${digest}\n`);
+  assert.deepEqual((await readdir(folder)).toSorted(), ['digest', 'refs']);
+
+  const nowhere = ['--digestfile', path.join(folder, 'nosuch/digest')];
+  const refused = await run([
+    'push',
+    ...nowhere,
+    '--from',
+    `docker-archive:${archive}`,
+    `${host}/new:1`,
+  ]);
+  assert.equal(refused.code, 2);
+  await assert.rejects(repository('new').resolve('1'), { code: 'NOT_FOUND' });
+});
+
+test('local images are one release: one that is not there stops all before anything is sent', async (t) => {
+  const commands = await prepareCommandLine(t);
+  const { registry, repository, requests } = await testRegistry(t);
+  const names = [`${registry.host}/app:1`, `${registry.host}/app:2`, `${registry.host}/worker`];
+  const archive = await fileOf(t, 'app.tar', dockerArchive({ names, layers: LAYERS }));
+  await commands.must(['load', '-q', '-i', archive]);
+  const missingOne = await commands.run(['push', ...names, `${registry.host}/nosuch:1`]);
+  assert.equal(missingOne.code, 12);
+  assert.equal(requests.length, 0);
+  const { code, stdout, stderr } = await commands.run(['push', ...names]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^Using default tag: latest$/m);
+  const { digest } = await repository('worker').resolve('latest');
+  assert.deepEqual(stdout.trimEnd().split('\n'), [
+    `${registry.host}/app@${digest}`,
+    `${registry.host}/app@${digest}`,
+    `${registry.host}/worker@${digest}`,
+  ]);
+  await commands.must(['push', '--all-tags', '-q', `${registry.host}/app`]);
+  const none = await commands.run(['push', '-a', `${registry.host}/nosuch`]);
+  assert.equal(none.code, 12);
+});
+
+test('an index goes store → registry → store → archive → layout with one digest', async (t) => {
+  const { must, host, registry } = await prepare(t);
+  const { dir, index } = await multiLayout(t);
+  const folder = await tempDir(t);
+  const to = `${host}/multi:1`;
+  const digest = /sha256:[0-9a-f]+$/;
+  for (const args of [
+    ['copy', `oci:${dir}:multi`, to],
+    ['push', to],
+    ['rmi', to],
+    ['pull', to],
+    ['copy', to, `oci-archive:${folder}/multi.tar:m`],
+    ['copy', `oci-archive:${folder}/multi.tar:m`, `docker://${host}/again:1`],
+    ['copy', `docker://${host}/again@${index.digest}`, `oci:${folder}/layout:m`],
+    ['verify', '--deep', `oci:${folder}/layout:m`],
+    ['verify', '--deep', `oci:${registry.storage}/again:1`],
+    ['verify', '--deep', `oci-archive:${folder}/multi.tar:m`],
+  ]) {
+    const line = (await must([...args])).at(-1) ?? '';
+    if (args[0] !== 'rmi') assert.equal(digest.exec(line)?.[0], index.digest, args.join(' '));
+  }
+  const layout = await openLayout(`${folder}/layout`);
+  assert.equal(await layout.exists(index), true);
+});
+
+test('--platform reduces, --single takes one image bare, --all-platforms takes all', async (t) => {
+  const { must, run, host, repository } = await prepare(t);
+  const { dir, index, images } = await multiLayout(t);
+  const push = async (tag: string, ...flags: string[]) => {
+    const from = ['push', '-q', '--from', `oci:${dir}:multi`];
+    await must([...from, ...flags, `${host}/app:${tag}`]);
+    return (await repository('app').resolve(tag)).digest;
+  };
+  assert.equal(await push('both', '--platform', 'linux/amd64,linux/arm64'), index.digest);
+  assert.equal(await push('all', '--platform', 'linux/arm64', '--all-platforms'), index.digest);
+  assert.equal(await push('bare', '--platform', 'arm64', '--single'), images[1]?.digest);
+  const reduced = await push('one', '--platform', 'linux/arm64');
+  const shown = JSON.parse((await must(['inspect', `${host}/app:one`])).join('\n'));
+  assert.equal(shown.digest, reduced);
+  assert.deepEqual(
+    shown.manifests.map((entry: { platform: string }) => entry.platform),
+    ['linux/arm64'],
+  );
+  const wrong = ['push', '--from', `oci:${dir}:multi`, '--platform', 'linux/s390x', `${host}/no:1`];
+  const { code, stderr } = await run(wrong);
+  assert.equal(code, 12);
+  assert.match(stderr, /hint: it has linux\/amd64, linux\/arm64/);
+  assert.equal(
+    (await run(['push', '--single', '--from', `oci:${dir}:multi`, `${host}/a`])).code,
+    2,
+  );
+  for (const [command, to] of [
+    ['pull', undefined],
+    ['save', '-o'],
+  ] as const) {
+    const file = path.join(await tempDir(t), 'out.tar');
+    const out = to === undefined ? [] : [to, file];
+    await must([command, '-q', '--platform', 'linux/amd64', ...out, `${host}/app:both`]);
+  }
+  assert.deepEqual(await must(['images', '--format', '{{.Platform}}']), ['linux/amd64']);
+});
+
+test('--compression decides how raw layers travel; keep and none leave them', async (t) => {
+  const { must, host, archive, repository } = await prepare(t);
+  const unpackers = {
+    gzip: gunzipSync,
+    zstd: zstdDecompressSync,
+    none: Buffer.from,
+    keep: Buffer.from,
+  };
+  for (const [format, unpack] of Object.entries(unpackers)) {
+    const dir = path.join(await tempDir(t), 'layout');
+    const level = format === 'gzip' ? ['--compression-level', '1'] : [];
+    for (const [command, to] of [
+      ['copy', `oci:${dir}:1`],
+      ['copy', `docker://${host}/copied:${format}`],
+      ['push', `${host}/pushed:${format}`],
+    ] as const) {
+      const flags = ['-q', '--compression', format, ...level];
+      const from = `docker-archive:${archive}`;
+      await must(
+        command === 'copy'
+          ? [command, ...flags, from, to]
+          : [command, ...flags, '--from', from, to],
+      );
+    }
+    const layout = await openLayout(dir);
+    const top = await layout.resolve('1');
+    const { digest } = await repository('pushed').resolve(format);
+    assert.equal(digest, top.digest);
+    assert.equal((await repository('copied').resolve(format)).digest, digest);
+    const file = (text: string) =>
+      readFile(path.join(dir, 'blobs/sha256', digestHex(parseDigest(text))));
+    const manifest = JSON.parse((await file(digest)).toString());
+    for (const [at, layer] of manifest.layers.entries()) {
+      assert.deepEqual(unpack(await file(layer.digest)), LAYERS[at]);
+    }
+    const ending = { gzip: '+gzip', zstd: '+zstd' }[format] ?? 'tar';
+    assert.ok(manifest.layers[0].mediaType.endsWith(ending));
+  }
+});
+
+test('what copy puts into archives and the store is not compressed unless asked', async (t) => {
+  const { must, archive } = await prepare(t);
+  const from = `docker-archive:${archive}`;
+  await must(['copy', '-q', from, 'app:raw']);
+  await must(['copy', '-q', '--compression', 'gzip', from, 'app:gzip']);
+  const rows = await must(['images', '--format', '{{.Tag}} {{.Size}}']);
+  assert.deepEqual(rows, ['raw 62.5 KiB', 'gzip -']);
 });

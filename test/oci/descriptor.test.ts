@@ -86,6 +86,7 @@ test('embedded data is the content itself or refused', () => {
   assert.equal(parseDescriptor({ ...GOOD, data }, 'it').data, data);
   refuses({ data: Buffer.from('hellp').toString('base64') });
   refuses({ data: Buffer.from('hello!').toString('base64') });
+  refuses({ data, size: 4 });
   refuses({ data: '' });
   refuses({ data: 5 });
   refuses({ data: data.replace(/=+$/, '') });

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type Owner, tempDir } from './lifetime.ts';
+import { atEnd, type Owner, tempDir } from './lifetime.ts';
 import { mustRun, type RunResult, run, startDaemon } from './programs.ts';
 
 /** A running Docker engine of its own, and the `docker` command that talks to it. */
@@ -18,6 +18,7 @@ export async function startDockerd(owner: Owner): Promise<Docker> {
   const folder = await tempDir(owner);
   const at = (name: string) => path.join(folder, name);
   await mkdir(at('config'));
+  atEnd(owner, () => unmountBelow(folder));
   const env = {
     DOCKER_HOST: `unix://${at('s')}`,
     DOCKER_CONFIG: at('config'),
@@ -46,4 +47,13 @@ export async function startDockerd(owner: Owner): Promise<Docker> {
     docker: (...args) => mustRun('docker', args, { env }),
     tryDocker: (...args) => run('docker', args, { env }),
   };
+}
+
+/** Where mounts aren't shared (in containers), an engine leaves its data folder mounted on itself. */
+async function unmountBelow(folder: string): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((target) => target.startsWith(`${folder}/`));
+  for (const target of mounts.reverse()) await run('umount', ['--lazy', target]);
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { RegistryEvent } from '../../server/options.ts';
 import { startRegistry } from '../../server/registry.ts';
 import { type Cli, newCommand } from '../command.ts';
@@ -20,13 +20,14 @@ export function command(cli: Cli): Command {
   return registry;
 }
 
+const DEFAULT_LISTEN = '127.0.0.1:5000';
+
 function serveCommand({ output, signal }: Cli): Command {
   return newCommand('serve', 'serve an OCI registry until interrupted')
-    .option(
-      '--listen <HOST:PORT>',
-      'where to listen; port 0 takes a free one',
-      parseListen,
-      parseListen('127.0.0.1:5000'),
+    .addOption(
+      new Option('--listen <HOST:PORT>', 'where to listen; port 0 takes a free one')
+        .argParser(parseListen)
+        .default(parseListen(DEFAULT_LISTEN), DEFAULT_LISTEN),
     )
     .option(
       '--storage <DIR>',

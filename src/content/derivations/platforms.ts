@@ -55,7 +55,7 @@ export async function reducePlatforms(
 }
 
 /** The platforms of an index's images, as people write them. */
-export function platformsOf(index: ImageIndex): readonly string[] {
+function platformsOf(index: ImageIndex): readonly string[] {
   return index.manifests.flatMap(({ platform }) =>
     platform === undefined || isUnknownPlatform(platform) ? [] : [formatPlatform(platform)],
   );

@@ -1,0 +1,62 @@
+import path from 'node:path';
+import { runCommandLine } from '../../src/cli/run.ts';
+import type { Owner } from '../rig/lifetime.ts';
+import type { RunResult } from '../rig/programs.ts';
+import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
+
+/** The program, for tests that start it in ways of their own. */
+export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
+
+/** What a run in this process can't show: standard input, signals, terminals, start and end. */
+export interface CommandLine extends Omit<Slipway, 'run' | 'must'> {
+  /** Runs a command line in this process, which is ten times as fast as a process of its own. */
+  run(args: readonly string[], signal?: AbortSignal): Promise<RunResult>;
+  /** Like `run`, for what must succeed; gives the lines of standard output. */
+  must(args: readonly string[]): Promise<readonly string[]>;
+  /** the same home in a process of its own */
+  readonly program: Slipway;
+}
+
+/** Prepares the command line with an empty home. One run at a time: the environment is shared. */
+export async function prepareCommandLine(owner: Owner): Promise<CommandLine> {
+  const program = await prepareSlipway(owner);
+  const run: CommandLine['run'] = async (args, signal = new AbortController().signal) => {
+    let stdout = '';
+    let stderr = '';
+    const output = {
+      out: (text: string) => {
+        stdout += text;
+      },
+      err: (text: string) => {
+        stderr += text;
+      },
+      isTerminal: false,
+      columns: 80,
+    };
+    const wanted: Record<string, string | undefined> = { ...program.env, CI: undefined };
+    const before = Object.fromEntries(Object.keys(wanted).map((key) => [key, process.env[key]]));
+    setEnvironment(wanted);
+    try {
+      return { code: await runCommandLine(args, output, signal), stdout, stderr };
+    } finally {
+      setEnvironment(before);
+    }
+  };
+  return {
+    ...program,
+    program,
+    run,
+    async must(args) {
+      const { code, stdout, stderr } = await run(args);
+      if (code !== 0) throw new Error(`slipway ${args.join(' ')} ended with ${code}: ${stderr}`);
+      return stdout.trimEnd().split('\n');
+    },
+  };
+}
+
+function setEnvironment(values: Readonly<Record<string, string | undefined>>): void {
+  for (const [key, value] of Object.entries(values)) {
+    if (value === undefined) delete process.env[key];
+    else process.env[key] = value;
+  }
+}
