@@ -1,7 +1,7 @@
 import type { Graph } from '../content/graph.ts';
 import { canResolve, type Source } from '../content/transport.ts';
 import { SlipwayError } from '../errors.ts';
-import { formatReference, parseReference } from '../oci/reference.ts';
+import { formatReference, isTag, parseReference } from '../oci/reference.ts';
 import type { Destination, PublishedImage } from '../publish/publication.ts';
 import { referrersOf } from '../upkeep/referrers.ts';
 import type { Context } from './context.ts';
@@ -14,23 +14,19 @@ import type { Context } from './context.ts';
  * @param image the image as it is published
  */
 export async function withReferrers(
-  { signal, emit }: Context,
+  context: Context,
   from: Graph,
   image: PublishedImage,
 ): Promise<readonly PublishedImage[]> {
-  const { source } = from;
-  if (!canResolve(source)) throw cannotLook(from);
+  const { signal, emit } = context;
   if (image.graph.pending.length > 0) {
     const message = `layers of ${from.name} are compressed on the way, so its digests change: what belongs to the old ones is left behind`;
     emit({ type: 'warning', message });
     return [image];
   }
   const root = await image.graph.root();
-  const found = await referrersOf(
-    source as Source,
-    { source: image.graph.source, root },
-    { signal },
-  );
+  const place = await placeOf(context, from);
+  const found = await referrersOf(place, { source: image.graph.source, root }, { signal });
   const { from: repository } = from;
   return [
     image,
@@ -43,6 +39,16 @@ export async function withReferrers(
       })),
     })),
   ];
+}
+
+async function placeOf(context: Context, from: Graph): Promise<Source> {
+  const { source } = from;
+  if (!canResolve(source)) throw cannotLook(from);
+  const place = source as Source;
+  if (place.name !== (await context.store()).name) return place;
+  const { host, path } = parseReference(from.name);
+  const full = (name: string) => (isTag(name) ? formatReference({ host, path, tag: name }) : name);
+  return { ...place, resolve: (name, options) => place.resolve(full(name), options) };
 }
 
 /** In the local store names are full references, beside that of the image. */

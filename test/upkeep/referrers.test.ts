@@ -108,6 +108,18 @@ test('through a layout and back nothing of it is lost', async (t) => {
   assert.equal(found.length, Object.keys(belonging).length);
 });
 
+test('through the local store and back nothing of it is lost', async (t) => {
+  const slipway = await prepareSlipway(t);
+  const { repository } = await testRegistry(t);
+  const from = repository('from');
+  const { root, belonging } = await publishSigned(from);
+  const local = `${repository('to').name}:1`;
+  await slipway.must(['copy', '--with-referrers', `docker://${from.name}:1`, local]);
+  await slipway.must(['push', '--with-referrers', local]);
+  const found = await referrersOf(repository('to'), { source: repository('to'), root });
+  assert.equal(found.length, Object.keys(belonging).length);
+});
+
 test('without the flag nothing comes along', async (t) => {
   const slipway = await prepareSlipway(t);
   const { repository } = await testRegistry(t);
