@@ -49,6 +49,13 @@ const COMMANDS = [
   'inspect',
   'ls',
   'verify',
+  'rm',
+  'index',
+  'index create',
+  'index append',
+  'index annotate',
+  'index rm',
+  'doctor',
   'registry',
   'registry serve',
   'demo',
@@ -64,10 +71,20 @@ const VALUES: Readonly<Record<string, string>> = {
   '--compression': 'zstd',
   '--compression-level': '3',
   '--format': 'json',
+  '--if-digest': `sha256:${'0'.repeat(64)}`,
+  '--require': 'any',
+  '--types': 'docker',
+  '--jobs': '2',
+  '--limit-rate': '5M',
+  '--wait': '1',
+  '--annotation': 'a=b',
   '--listen': '127.0.0.1:0',
   '--max-size': '5M',
   '--filter': 'dangling=true',
 };
+
+/** Options of which a command takes only one: all are tried without the one, then the other. */
+const EXCLUSIVE = ['--if-absent', '--if-digest'];
 
 for (const command of COMMANDS) {
   test(`${command} --help shows itself on standard output`, async () => {
@@ -83,15 +100,17 @@ for (const command of COMMANDS) {
     const options = [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)([ =]?[<[]?)/gm)]
       .map(([, name = '', value = '']) => ({ name, takesValue: value.includes('<') }))
       .filter(({ name }) => name !== '--help');
-    const args = options.flatMap(({ name, takesValue }) =>
-      takesValue ? [name, VALUES[name] ?? 'x'] : [name],
-    );
-    // One that doesn't exist comes last: the parser gets there only if it knows all the others.
-    const { code, stdout, stderr } = await run([...words, ...args, '--no-such-option']);
-    assert.equal(code, EXIT_CODES.USAGE);
-    assert.equal(stdout, '');
-    assert.match(stderr, /^slipway: unknown option '--no-such-option'/);
-    assert.match(stderr, new RegExp(`hint: slipway ${command} --help shows how it is used`));
+    for (const left of EXCLUSIVE) {
+      const args = options
+        .filter(({ name }) => name !== left)
+        .flatMap(({ name, takesValue }) => (takesValue ? [name, VALUES[name] ?? 'x'] : [name]));
+      // One that doesn't exist comes last: the parser gets there only if it knows all the others.
+      const { code, stdout, stderr } = await run([...words, ...args, '--no-such-option']);
+      assert.equal(code, EXIT_CODES.USAGE);
+      assert.equal(stdout, '');
+      assert.match(stderr, /^slipway: unknown option '--no-such-option'/);
+      assert.match(stderr, new RegExp(`hint: slipway ${command} --help shows how it is used`));
+    }
   });
 }
 
