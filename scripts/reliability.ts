@@ -57,7 +57,8 @@ function render(
 Each client published an image with layers of 20 MiB, 1 MiB and 4 KiB through a proxy that does to
 requests what the left column says, before an empty repository of a registry that works. Afterwards
 every byte that the registry holds was read back and hashed: not what a client says counts, but what
-is there. One run each, ${new Date().toISOString().slice(0, 10)}, ${os.cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${os.type()} ${os.release()}.
+is there. One run each, ${new Date().toISOString().slice(0, 10)}, ${os.cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${os.type()} ${os.release()},
+load average ${os.loadavg()[2]?.toFixed(0)}: seconds tell an order, not a race.
 
 ${versions.map((version) => `- ${version}`).join('\n')}
 
@@ -113,7 +114,11 @@ async function runAll(columns: readonly Column[], rows: readonly Row[]): Promise
       ),
     );
     const registry = await mustRun('docker-registry', ['--version']);
-    const all = [...versions, `Node ${process.versions.node}`, registry];
+    const all = [
+      ...versions,
+      `Node ${process.versions.node}`,
+      `docker-registry ${registry.split(' ').at(-1)}`,
+    ];
     const text = render(columns, lines, all);
     if (rows.length === CATALOGUE.length) await writeFile(FILE, text);
     else process.stdout.write(text);

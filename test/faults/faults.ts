@@ -147,13 +147,13 @@ export function endless(status: number, headers: OutgoingHttpHeaders = {}): Faul
     const { response } = exchange;
     response.writeHead(status, headers);
     const block = Buffer.alloc(64 * 1024, ' ');
+    const closed = new Promise<void>((resolve) => response.once('close', resolve));
     while (!response.destroyed) {
-      if (!response.write(block)) {
-        await new Promise<void>((resolve) => {
-          response.once('drain', resolve);
-          response.once('close', resolve);
-        });
-      }
+      if (response.write(block)) continue;
+      const drained = Promise.withResolvers<void>();
+      response.once('drain', drained.resolve);
+      await Promise.race([drained.promise, closed]);
+      response.off('drain', drained.resolve);
     }
     return undefined;
   };

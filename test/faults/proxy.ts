@@ -88,6 +88,7 @@ export async function startFaultProxy(
   const states = rules.map((rule) => ({ rule, skip: rule.skip ?? 0, left: rule.times ?? 1e9 }));
   const strikesMs: number[] = [];
   let port = 0;
+  let hasEnded = false;
 
   const listen = async (): Promise<void> => {
     server.listen(port, '127.0.0.1');
@@ -98,7 +99,7 @@ export async function startFaultProxy(
     server.close();
     server.closeAllConnections();
     await delay(ms);
-    await listen();
+    if (!hasEnded) await listen();
   };
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -146,6 +147,7 @@ export async function startFaultProxy(
   });
   await listen();
   atEnd(owner, async () => {
+    hasEnded = true;
     agent.destroy();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
