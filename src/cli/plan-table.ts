@@ -27,8 +27,8 @@ export function showPlan(output: Output, plan: Plan, format: 'text' | 'json' | u
     ]),
     ...tags.map((tag) => [ref, 'tag', tag.name, '', tagMove(tag)]),
   ]);
-  const table = formatTable(['DESTINATION', 'KIND', 'WHAT', 'SIZE', 'ACTION'], rows);
-  for (const line of table.trimEnd().split('\n')) output.out(`${safeLine(line)}\n`);
+  const safe = rows.map((cells) => cells.map((cell) => safeLine(cell)));
+  output.out(formatTable(['DESTINATION', 'KIND', 'WHAT', 'SIZE', 'ACTION'], safe));
   const { upload, mount, present, compress } = plan.totals;
   const totals = [
     `${formatBytes(upload)} to upload`,

@@ -114,6 +114,8 @@ export interface Keeper {
 /** A target that is a repository of a registry: its siblings there can give it blobs. */
 export interface InRegistry {
   readonly repository: RepositoryName;
+  /** Paths of other repositories of the registry where the blob was seen, the latest first. */
+  seenIn(descriptor: Descriptor): Promise<readonly string[]>;
 }
 
 /** True if `target` is a repository of a registry. */

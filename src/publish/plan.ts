@@ -155,7 +155,9 @@ async function planPieces(job: Job, planning: Planning): Promise<readonly Planne
     if (await exists(blob)) return planned('blob', blob, 'present');
     const key = `${host}\n${blob.digest}`;
     const first = planning.firsts.get(key);
-    const from = graph.from !== undefined && graph.from.host === host ? graph.from.path : first;
+    const own = graph.from !== undefined && graph.from.host === host ? graph.from.path : undefined;
+    const seen = isInRegistry(target) ? (await target.seenIn(blob))[0] : undefined;
+    const from = own ?? first ?? seen;
     if (path !== undefined && first === undefined) planning.firsts.set(key, path);
     if (from === undefined || from === path) return planned('blob', blob, 'upload');
     return { ...planned('blob', blob, 'mount'), from };

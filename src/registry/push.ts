@@ -22,15 +22,12 @@ export async function pushBlob(
 ): Promise<PushOutcome> {
   const { host, repository, sightings } = context;
   const account = await host.account(repository);
+  const known = [...(options.mountFrom ?? []), ...(await seenIn(context, descriptor))];
   const work = async (): Promise<PushOutcome> => {
     const isAsked = options.force !== true;
     if (isAsked && (await blobExists(context, descriptor, options))) {
       return { status: 'present', bytesSent: 0 };
     }
-    const known = [
-      ...(options.mountFrom ?? []),
-      ...sightings.of(host.name, account, descriptor.digest),
-    ];
     const candidates = known.filter((path) => isAsked && path !== repository.path);
     const from = candidates[0];
     const left = isAsked ? await takeSession(context, descriptor) : undefined;
@@ -53,6 +50,15 @@ export async function pushBlob(
   const outcome = await host.inLane(descriptor.size, work, options.signal);
   sightings.saw(host.name, account, descriptor.digest, repository.path);
   return outcome;
+}
+
+/** Other repositories of the host in which this account saw the blob, the latest first. */
+export async function seenIn(
+  { host, repository, sightings }: RepositoryContext,
+  { digest }: Descriptor,
+): Promise<readonly string[]> {
+  const paths = sightings.of(host.name, await host.account(repository), digest);
+  return paths.filter((path) => path !== repository.path);
 }
 
 /**

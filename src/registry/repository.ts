@@ -1,6 +1,7 @@
 import type { Bytes } from '../bytes/stream.ts';
 import type {
   ConditionTester,
+  InRegistry,
   Lister,
   ManifestRemover,
   Open,
@@ -19,21 +20,21 @@ import { refusesConditions } from './conditions.ts';
 import type { RepositoryContext } from './context.ts';
 import { removeManifest, removeTag } from './delete.ts';
 import { fetchManifest, manifestExists, putManifest, resolveManifest } from './manifests.ts';
-import { pushBlob, pushBlobStream } from './push.ts';
+import { pushBlob, pushBlobStream, seenIn } from './push.ts';
 import { createReferrers } from './referrers.ts';
 import { tagTogether } from './tag-together.ts';
 import { listTags } from './tags.ts';
 
 /** A repository of a registry: where images come from and go to. */
 export interface Repository
-  extends Place,
+  extends InRegistry,
+    Place,
     Lister,
     StreamTarget,
     TagRemover,
     ManifestRemover,
     ReferrerLister,
     ConditionTester {
-  readonly repository: RepositoryName;
   /** requests that were sent for this repository so far, those for tokens left out */
   readonly requests: number;
 }
@@ -79,6 +80,7 @@ export function createRepository(context: RepositoryContext): Repository {
       asDestination(open, (opened) => tag(descriptor, reference, opened, options)),
     pushStream: (made, open, options) =>
       asDestination(open, (opened) => pushBlobStream(context, made, opened, options)),
+    seenIn: (descriptor) => seenIn(context, descriptor),
     list: (options) => listTags(context, options),
     referrers: (subject, options) => referrers.list(subject, options),
     removeTag: (tag, options) => asDestination(nothing, () => removeTag(context, tag, options)),

@@ -73,6 +73,25 @@ test('a plan shows what is sent, mounted, there and moved, and sends only questi
   assert.equal((await repository('app').resolve('1')).digest, roots.one?.digest);
 });
 
+test('a plan in columns shows mounts from where an earlier run saw the blobs', async (t) => {
+  const { registry } = await testRegistry(t);
+  await slipway.must(['push', '--from', `oci:${layout}:one`, `${registry.host}/before:1`]);
+  const lines = await slipway.must([
+    'plan',
+    'push',
+    '--from',
+    `oci:${layout}:one`,
+    `${registry.host}/now:1`,
+  ]);
+  const [heading = '', ...rows] = lines;
+  const blobs = rows.filter((row) => row.includes(' blob '));
+  assert.ok(blobs.length > 1);
+  for (const row of blobs) {
+    assert.ok(row.endsWith('mount from before'), row);
+    assert.equal(row.indexOf('mount from'), heading.indexOf('ACTION'));
+  }
+});
+
 test('layers to compress are shown raw; a resolved plan is applied exactly once', async (t) => {
   const { registry, repository } = await testRegistry(t);
   const ref = `${registry.host}/raw:1`;
