@@ -14,7 +14,7 @@ import type {
 import { type Side, SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isManifestType } from '../oci/mediatype.ts';
-import { formatRepository, type RepositoryName } from '../oci/reference.ts';
+import { formatRepository } from '../oci/reference.ts';
 import { blobExists, fetchBlob } from './blobs.ts';
 import { refusesConditions } from './conditions.ts';
 import type { RepositoryContext } from './context.ts';
