@@ -23,6 +23,7 @@ import { fetching } from '../../src/content/verify.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { all, chunked } from '../bytes/samples.ts';
+import { mountSmallDisk } from '../rig/small-disk.ts';
 import {
   blob,
   config,
@@ -249,19 +250,15 @@ test('write: a link is followed, a device is written to, a folder is refused', a
 
 test('write: a full disk is said, and nothing is left on it', async (t) => {
   const dir = await scratch(t);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir], { stdio: 'ignore' });
-  } catch {
-    t.skip('needs the right to mount a small file system');
-    return;
-  }
+  const unmount = await mountSmallDisk(t, dir, '64k');
+  if (unmount === undefined) return;
   try {
     const target = await createArchive(join(dir, 'app.tar'), { kind: 'oci' });
     await assert.rejects(put(target, await source(t), ''), failing('NO_SPACE'));
     await target.abort();
     assert.deepEqual(await readdir(dir), []);
   } finally {
-    execFileSync('umount', [dir]);
+    await unmount();
   }
 });
 

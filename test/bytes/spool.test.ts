@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { spool } from '../../src/bytes/spool.ts';
 import { fromMemory } from '../../src/bytes/stream.ts';
 import { isSlipwayError } from '../../src/errors.ts';
+import { mountSmallDisk } from '../rig/small-disk.ts';
 import { all, chunked, noise } from './samples.ts';
 
 const MIB = 1024 * 1024;
@@ -42,12 +43,8 @@ test('spool: more bytes than the disk has are refused before any are read', asyn
 test('spool: a disk that fills up is named, and nothing is left on it', async (t) => {
   const small = join(dir, 'small');
   await mkdir(small);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', small], { stdio: 'ignore' });
-  } catch {
-    t.skip('needs the right to mount a small file system');
-    return;
-  }
+  const unmount = await mountSmallDisk(t, small, '4m');
+  if (unmount === undefined) return;
   try {
     await assert.rejects(
       spool(chunked(noise(6 * MIB), 65_536), { dir: small, what: 'standard input' }),
@@ -60,7 +57,7 @@ test('spool: a disk that fills up is named, and nothing is left on it', async (t
     const free = execFileSync('df', ['--output=avail', small]).toString();
     assert.match(free, /\n\s*4096\n/);
   } finally {
-    execFileSync('umount', [small]);
+    await unmount();
   }
 });
 

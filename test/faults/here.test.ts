@@ -7,9 +7,10 @@ import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { blobFile } from '../rig/layouts.ts';
 import { atEnd, type Owner, tempDir } from '../rig/lifetime.ts';
 import { LONG } from '../rig/long.ts';
-import { missing, run } from '../rig/programs.ts';
+import { missing } from '../rig/programs.ts';
 import { skopeoCopy } from '../rig/skopeo.ts';
 import { prepareSlipway } from '../rig/slipway.ts';
+import { mountSmallDisk } from '../rig/small-disk.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { type Done, slipwayHere } from './clients.ts';
 import { large } from './faults.ts';
@@ -81,18 +82,15 @@ describe('content that is broken here', { skip: missing('tar') }, () => {
 
 describe('a disk that is full here', { skip: missing('skopeo', 'tar', 'mount') }, () => {
   it('ends a push with what was to be written where, and no tag', async (t) => {
-    if (process.getuid?.() !== 0) return t.skip('only root can mount a small file system');
     const folder = await tempDir(t);
     const archive = path.join(folder, 'image.tar');
     const { layout } = await makeImage(t);
     await skopeoCopy(`oci:${layout}:1`, `docker-archive:${archive}:app:1`);
     const home = path.join(folder, 'home');
     await mkdir(home);
-    const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=5m', 'tmpfs', home]);
-    if (mounted.code !== 0) return t.skip('no file system can be mounted here');
-    atEnd(t, async () => {
-      await run('umount', ['-l', home]);
-    });
+    const unmount = await mountSmallDisk(t, home, '5m');
+    if (unmount === undefined) return;
+    atEnd(t, unmount);
     const upstream = await embedded(t);
     const args = ['copy', `docker-archive:${archive}`, `docker://${upstream}/full/disk:1`];
     const { code, stderr } = await (await prepareSlipway(t)).run(args, {

@@ -43,7 +43,8 @@ export function missingEngine(...names: readonly string[]): string | false {
   return process.getuid?.() === 0 ? missing(...names) : skipReason('needs root to start an engine');
 }
 
-function skipReason(reason: string): string {
+/** The reason why a test is skipped; in CI it is an error instead. */
+export function skipReason(reason: string): string {
   if (process.env.CI) throw new Error(`${reason}; in CI nothing is skipped`);
   return reason;
 }
