@@ -1,30 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EXIT_CODES } from '../../src/cli/exit-codes.ts';
-import { runCommandLine } from '../../src/cli/run.ts';
-import { tempDir } from '../rig/lifetime.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
+import { prepareCommandLine } from './in-process.ts';
 
-process.env.SLIPWAY_HOME = await tempDir(THIS_FILE);
-process.env.DOCKER_CONFIG = process.env.SLIPWAY_HOME;
-
-/** The command line in this process: nothing here gets as far as doing anything. */
-async function run(args: readonly string[]) {
-  let stdout = '';
-  let stderr = '';
-  const output = {
-    out: (text: string) => {
-      stdout += text;
-    },
-    err: (text: string) => {
-      stderr += text;
-    },
-    isTerminal: false,
-    columns: 80,
-  };
-  const code = await runCommandLine(args, output, new AbortController().signal);
-  return { code, stdout, stderr };
-}
+const { run } = await prepareCommandLine(THIS_FILE);
 
 const COMMANDS = [
   'push',
