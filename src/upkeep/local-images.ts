@@ -33,7 +33,7 @@ export interface PlatformImage {
   readonly unpackedBytes: number | undefined;
 }
 
-/** Lists a store's images, in the order of its index. */
+/** Lists a store's images: newest first, as docker does, then by name, those without one last. */
 export async function listLocalImages(
   store: Layout,
   options: Signalled = {},
@@ -43,7 +43,20 @@ export async function listLocalImages(
     const name = entry.annotations?.[ANNOTATION.refName];
     images.push(await describeLocalImage(store, entry, name, options));
   }
-  return images;
+  // Several names may be written at once: the order of the index says nothing.
+  return images.sort(newestThenName);
+}
+
+function newestThenName(one: LocalImage, other: LocalImage): number {
+  const age = createdMs(other) - createdMs(one);
+  if (age !== 0) return age;
+  if (one.name === other.name) return one.root.digest < other.root.digest ? -1 : 1;
+  if (one.name === undefined) return 1;
+  return other.name === undefined || one.name < other.name ? -1 : 1;
+}
+
+function createdMs({ platforms }: LocalImage): number {
+  return Math.max(0, ...platforms.map(({ config }) => Date.parse(config?.created ?? '') || 0));
 }
 
 /** What is known of one image of a store. */

@@ -51,7 +51,7 @@ test('the flags of images choose rows and columns', async (t) => {
   await must(['load', '--no-names', '-i', await fileOf(t, 'app.tar', APP)]);
   const list = async (...args: string[]) => (await must(['images', ...args])).filter(Boolean);
   const format = ['--format', '{{.Repository}}:{{.Tag}}'];
-  assert.deepEqual(await list(...format), ['team/app:1', 'team/app:2', 'other:1', '<none>:<none>']);
+  assert.deepEqual(await list(...format), ['other:1', 'team/app:1', 'team/app:2', '<none>:<none>']);
   assert.deepEqual(await list('-a', ...format), await list(...format));
   assert.deepEqual(await list('team/app', ...format), ['team/app:1', 'team/app:2']);
   assert.deepEqual(await list('team/app:2', ...format), ['team/app:2']);
@@ -65,7 +65,7 @@ test('the flags of images choose rows and columns', async (t) => {
   assert.equal((await list('-q')).length, 3);
   for (const line of await list('-q', '--no-trunc')) assert.match(line, /^sha256:[0-9a-f]{64}$/);
   assert.match((await list('--digests'))[0] ?? '', /TAG +DIGEST +IMAGE ID/);
-  assert.match((await list('--names'))[1] ?? '', /^docker\.io\/team\/app:1 /);
+  assert.match((await list('--names', 'team/app:1'))[1] ?? '', /^docker\.io\/team\/app:1 /);
   assert.deepEqual(await list('--format', '{{.Tag}}\\t{{ .ID }}', 'other'), [
     `1\t${(await list('-q', 'other'))[0]}`,
   ]);

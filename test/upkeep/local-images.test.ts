@@ -40,12 +40,12 @@ test('images are told with platforms, sizes and configs, those without a name to
       image.platforms.map(({ platform }) => platform && formatPlatform(platform)),
     ]),
     [
-      ['docker.io/library/raw:1', ['linux/amd64']],
       ['docker.io/library/multi:1', ['linux/amd64', 'linux/arm64']],
+      ['docker.io/library/raw:1', ['linux/amd64']],
       [undefined, ['linux/amd64']],
     ],
   );
-  const [first, second] = images[1]?.platforms ?? [];
+  const [first, second] = images[0]?.platforms ?? [];
   const { blobs } = await walk(store, raw);
   assert.equal(
     first?.blobBytes,
@@ -76,11 +76,11 @@ test('an image that is damaged or incomplete does not hide the others', async (t
   assert.deepEqual(
     images.map((image) => [image.name, image.platforms.map(({ config }) => config !== undefined)]),
     [
+      ['good', [true]],
       ['damaged', []],
       ['layerless', []],
       ['manifestless', []],
       ['oddconfig', [false]],
-      ['good', [true]],
     ],
   );
 });
