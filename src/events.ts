@@ -81,6 +81,23 @@ export type SlipwayEvent =
       readonly from: string;
       readonly to?: string;
     }
+  /** A build begins, by this engine. */
+  | {
+      readonly type: 'build.start';
+      readonly engine: string;
+      readonly version?: string;
+      /** why engines that come before it can't do this build */
+      readonly instead?: string;
+    }
+  /** An instruction is done; `isCached` when an earlier build had done it. */
+  | {
+      readonly type: 'build.step';
+      readonly step: string;
+      readonly isCached: boolean;
+      readonly platform?: string;
+    }
+  /** A line that an engine or a command of the build has printed. */
+  | { readonly type: 'build.output'; readonly engine: string; readonly line: string }
   /** Something that the user should know and that stops nothing. */
   | { readonly type: 'warning'; readonly message: string };
 

@@ -65,6 +65,20 @@ const EXAMPLES: Examples = {
     full: { type: 'tag.restored', target: 't', reference: '1', from: digest, to: digest },
     optional: { to: true },
   },
+  'build.start': {
+    full: {
+      type: 'build.start',
+      engine: 'buildah',
+      version: '1.28.2',
+      instead: 'it runs a command',
+    },
+    optional: { version: true, instead: true },
+  },
+  'build.step': {
+    full: { type: 'build.step', step: 'COPY . /app', isCached: true, platform: 'linux/arm64' },
+    optional: { platform: true },
+  },
+  'build.output': { full: { type: 'build.output', engine: 'buildx', line: 'l' }, optional: {} },
   warning: { full: { type: 'warning', message: 'm' }, optional: {} },
 };
 

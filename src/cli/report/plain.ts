@@ -89,6 +89,17 @@ export function describeEvent(event: SlipwayEvent): string | undefined {
         return `${event.host} asks to wait ${Math.ceil(event.delayMs / 1000)} s: ${event.reason}`;
       }
       return `${event.reason}; trying again in ${(event.delayMs / 1000).toFixed(1)} s`;
+    case 'build.start': {
+      const version = event.version === undefined ? '' : ` ${event.version}`;
+      const instead = event.instead === undefined ? '' : ` (${event.instead})`;
+      return `building with ${event.engine}${version}${instead}`;
+    }
+    case 'build.step': {
+      const platform = event.platform === undefined ? '' : `${event.platform}: `;
+      return `${platform}${event.step}${event.isCached ? ' (cached)' : ''}`;
+    }
+    case 'build.output':
+      return `${event.engine}: ${event.line}`;
     case 'warning':
       return `warning: ${event.message}`;
     default:
