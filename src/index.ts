@@ -46,6 +46,13 @@ export { readDocument, verifiedBytes, verifiedOpen } from './content/verify.ts';
 export { anonymous, type Credential, type CredentialLookup } from './credentials/credential.ts';
 export { dockerConfigCredentials } from './credentials/docker-config.ts';
 export {
+  type ConnectOptions,
+  connectEngine,
+  type Engine,
+  type EngineRequest,
+} from './engine/client.ts';
+export type { EngineProduct } from './engine/find.ts';
+export {
   type ErrorCode,
   type ErrorFacts,
   isSlipwayError,

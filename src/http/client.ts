@@ -1,4 +1,5 @@
-import { Pool } from 'undici';
+import type { Duplex } from 'node:stream';
+import { type buildConnector, Pool } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
 import { connectionError, stalled } from './connection-error.ts';
 import { connectionOptions, type TlsSettings } from './tls.ts';
@@ -40,19 +41,27 @@ export interface HttpResponse {
 export interface HttpOptions {
   /**
    * Nothing received and nothing taken for this long ends a request; default 60 s. For the answer
-   * to a body it is a second longer for every 10 MB.
+   * to a body it is a second longer for every 10 MB. 0 waits forever.
    */
   readonly idleTimeoutMs?: number;
   /** default 10 s */
   readonly connectTimeoutMs?: number;
   /** settings of TLS connections to a host (`name:port` as in a URL) */
   readonly tls?: (host: string) => TlsSettings;
+  /** makes connections in another way than by the URL's host and port */
+  readonly connect?: buildConnector.connector;
 }
 
 /** Sends single requests: no redirects, no credentials, no retries of its own. */
 export interface Http {
   /** @throws SlipwayError `NETWORK`, `TLS`, `NOT_A_REGISTRY`; or what the body's iteration threw */
   send(request: HttpRequest): Promise<HttpResponse>;
+  /**
+   * Turns a connection into a stream of bytes both ways (RFC 9110, 7.8).
+   *
+   * @throws SlipwayError `NETWORK`, also where the other side doesn't want to; `TLS`
+   */
+  upgrade(request: Omit<HttpRequest, 'body'>, protocol: string): Promise<Duplex>;
   close(): Promise<void>;
 }
 
@@ -80,7 +89,7 @@ export function createHttp(options: HttpOptions = {}): Http {
         headersTimeout: idleTimeoutMs,
         bodyTimeout: idleTimeoutMs,
         maxHeaderSize: MAX_HEADER_BYTES,
-        connect: {
+        connect: options.connect ?? {
           ...connectionOptions(options.tls?.(url.host)),
           timeout: options.connectTimeoutMs ?? 10_000,
         },
@@ -103,7 +112,8 @@ export function createHttp(options: HttpOptions = {}): Http {
       if (body === undefined || body instanceof Uint8Array) {
         const signal = request.signal ?? null;
         try {
-          const headersTimeout = idleTimeoutMs + (request.heldBytes ?? 0) / BYTES_PER_MS;
+          const headersTimeout =
+            idleTimeoutMs === 0 ? 0 : idleTimeoutMs + (request.heldBytes ?? 0) / BYTES_PER_MS;
           const answer = await pool.request({
             ...common,
             body: body ?? null,
@@ -132,6 +142,22 @@ export function createHttp(options: HttpOptions = {}): Http {
         throw sending.failure()?.error ?? connectionError(error, url);
       } finally {
         sending.end();
+      }
+    },
+    async upgrade({ method, url, headers, signal }, protocol) {
+      signal?.throwIfAborted();
+      try {
+        const { socket } = await poolFor(url).upgrade({
+          method,
+          path: `${url.pathname}${url.search}`,
+          headers: { ...BASE_HEADERS, ...headers },
+          protocol,
+          signal: signal ?? null,
+        });
+        return socket;
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw connectionError(error, url);
       }
     },
     async close() {
@@ -165,7 +191,7 @@ function watchBody(bytes: Bytes, url: URL, idleTimeoutMs: number, heldBytes = 0)
   let failure: { error: unknown } | undefined;
   let hasEnded = false;
   const expectWithin = (ms: number): void => {
-    if (hasEnded) return;
+    if (hasEnded || idleTimeoutMs === 0) return;
     timer = setTimeout(() => stall.abort(stalled(url)), ms);
   };
   async function* watched(): Bytes {

@@ -131,7 +131,7 @@ function certificate(code: string): string {
 }
 
 /** The code of the innermost error: libraries wrap the system's. */
-function deepestCode(error: unknown): string | undefined {
+export function deepestCode(error: unknown): string | undefined {
   let code: string | undefined;
   let current = error;
   for (let depth = 0; depth < 8 && typeof current === 'object' && current !== null; depth++) {
