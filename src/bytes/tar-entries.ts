@@ -22,8 +22,13 @@ export interface TarEntry {
   /** what a link names, as written; empty for others */
   readonly linkName: string;
   readonly mode: number;
+  /** numbers of owner and group */
+  readonly uid: number;
+  readonly gid: number;
   /** seconds since 1970 */
   readonly mtimeSeconds: number;
+  /** extended attributes by name, values as latin1 text */
+  readonly xattrs?: ReadonlyMap<string, string>;
 }
 
 /** The bytes of an archive, read forwards. */
@@ -169,7 +174,10 @@ function entryOf(header: TarHeader, meta: Meta, offset: number, where: string): 
     sizeBytes,
     linkName: meta.pax?.linkPath ?? meta.longLink ?? header.linkName,
     mode: header.mode,
+    uid: meta.pax?.uid ?? header.uid,
+    gid: meta.pax?.gid ?? header.gid,
     mtimeSeconds: meta.pax?.mtimeSeconds ?? header.mtimeSeconds,
+    ...(meta.pax?.xattrs === undefined ? {} : { xattrs: meta.pax.xattrs }),
   };
 }
 

@@ -13,6 +13,9 @@ export interface TarHeader {
   readonly sizeIsOpen: boolean;
   readonly linkName: string;
   readonly mode: number;
+  /** numbers of owner and group */
+  readonly uid: number;
+  readonly gid: number;
   /** seconds since 1970, can be negative */
   readonly mtimeSeconds: number;
 }
@@ -48,6 +51,8 @@ export function parseTarHeader(block: Buffer, where: string): TarHeader {
     sizeIsOpen: sizeBytes === 0 || sizeBytes === LARGEST_OCTAL_SIZE,
     linkName: text(block, 157, 100, where),
     mode: number(block, 100, 8, where, 'mode') & 0o7777,
+    uid: number(block, 108, 8, where, 'uid'),
+    gid: number(block, 116, 8, where, 'gid'),
     mtimeSeconds: number(block, 136, 12, where, 'time'),
   };
 }

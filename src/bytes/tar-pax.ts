@@ -7,9 +7,15 @@ export interface PaxRecords {
   readonly sizeBytes?: number;
   /** seconds since 1970, with a fraction */
   readonly mtimeSeconds?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** extended attributes by name, values as latin1 text */
+  readonly xattrs?: ReadonlyMap<string, string>;
 }
 
-const USED = new Set(['path', 'linkpath', 'size', 'mtime']);
+const USED = new Set(['path', 'linkpath', 'size', 'mtime', 'uid', 'gid']);
+/** How tar programs write extended attributes. */
+export const XATTR_PREFIX = 'SCHILY.xattr.';
 
 /**
  * Parses the records of a pax header (POSIX.1-2001, "pax Extended Header"). Keys that Slipway has
@@ -20,11 +26,15 @@ const USED = new Set(['path', 'linkpath', 'size', 'mtime']);
  */
 export function parsePax(bytes: Buffer, where: string): PaxRecords {
   const found = new Map<string, string>();
+  const xattrs = new Map<string, string>();
   let position = 0;
   while (position < bytes.byteLength) {
     const record = nextRecord(bytes, position, where);
     position = record.end;
     if (record.key.startsWith('GNU.sparse.')) throw invalidTar(where, 'describes a sparse file');
+    if (record.key.startsWith(XATTR_PREFIX)) {
+      xattrs.set(record.key.slice(XATTR_PREFIX.length), record.value.toString('latin1'));
+    }
     if (!USED.has(record.key)) continue;
     if (found.has(record.key)) throw invalidTar(where, `has two pax records for ${record.key}`);
     if (record.value.byteLength === 0 || record.value.includes(0)) {
@@ -36,11 +46,16 @@ export function parsePax(bytes: Buffer, where: string): PaxRecords {
   const linkPath = found.get('linkpath');
   const size = found.get('size');
   const mtime = found.get('mtime');
+  const uid = found.get('uid');
+  const gid = found.get('gid');
   return {
     ...(path === undefined ? {} : { path }),
     ...(linkPath === undefined ? {} : { linkPath }),
     ...(size === undefined ? {} : { sizeBytes: paxSize(size, where) }),
     ...(mtime === undefined ? {} : { mtimeSeconds: paxTime(mtime, where) }),
+    ...(uid === undefined ? {} : { uid: paxOwner(uid, where) }),
+    ...(gid === undefined ? {} : { gid: paxOwner(gid, where) }),
+    ...(xattrs.size === 0 ? {} : { xattrs }),
   };
 }
 
@@ -76,6 +91,11 @@ function paxSize(value: string, where: string): number {
   const sizeBytes = /^[0-9]{1,16}$/.test(value) ? Number(value) : Number.NaN;
   if (!Number.isSafeInteger(sizeBytes)) throw invalidTar(where, 'has a pax size that is no size');
   return sizeBytes;
+}
+
+function paxOwner(value: string, where: string): number {
+  if (!/^[0-9]{1,10}$/.test(value)) throw invalidTar(where, 'has a pax owner that is no number');
+  return Number(value);
 }
 
 function paxTime(value: string, where: string): number {
