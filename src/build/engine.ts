@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { CompressionSettings } from '../content/derivations/compress.ts';
 import type { Signalled } from '../content/transport.ts';
 import type { Emit } from '../events.ts';
 import type { Layout } from '../layout/layout.ts';
@@ -66,8 +67,8 @@ export interface BuildRequest {
   readonly context: BuildContext;
   /** left out where it is found in a git context only */
   readonly dockerfile?: Dockerfile;
-  /** path of the Dockerfile inside a git context, if it isn't `Dockerfile` */
-  readonly dockerfileInGit?: string;
+  /** path of the Dockerfile inside a git or tar context, if it isn't `Dockerfile` */
+  readonly dockerfileInContext?: string;
   /** stage to build, the last one if left out */
   readonly target?: string;
   readonly args: readonly BuildArg[];
@@ -82,8 +83,12 @@ export interface BuildRequest {
   /** `type=registry,ref=…`, as BuildKit takes them */
   readonly cacheFrom: readonly string[];
   readonly cacheTo: readonly string[];
+  /** network of commands: `none`, `host`, `default` */
+  readonly network?: string;
   /** how buildah runs commands: `oci`, `rootless` or `chroot` */
   readonly isolation?: string;
+  /** how new layers are compressed, where the engine does that itself */
+  readonly compression?: CompressionSettings;
   /**
    * The date of the image and of its files: `keep` leaves them as they are, a number is
    * `SOURCE_DATE_EPOCH` in seconds (files: no later than it). Left out it is the engine's habit.
@@ -94,6 +99,8 @@ export interface BuildRequest {
 export interface BuildOptions extends Signalled {
   /** where the image goes */
   readonly store: Layout;
+  /** folder on whose disk temporary files may be kept */
+  readonly spoolDir: string;
   readonly emit: Emit;
 }
 
