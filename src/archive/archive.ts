@@ -68,14 +68,15 @@ export async function openArchive(
   path: string,
   options: OpenArchiveOptions = {},
 ): Promise<Archive> {
+  const name = options.stdinName ?? path;
   const input = await openInput(path, options).catch((error: unknown) => {
-    throw located(error, path);
+    throw located(error, name);
   });
   try {
     return await readArchive(input, options);
   } catch (error) {
     await input.close();
-    throw located(error, path);
+    throw located(error, name);
   }
 }
 

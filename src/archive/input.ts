@@ -26,6 +26,8 @@ export interface ArchiveInputOptions extends Signalled {
   readonly spoolDir?: string | undefined;
   /** what `-` reads, the process's standard input if left out */
   readonly stdin?: Bytes | undefined;
+  /** what that is, for people, if it isn't the standard input */
+  readonly stdinName?: string | undefined;
 }
 
 /**
@@ -37,7 +39,8 @@ export interface ArchiveInputOptions extends Signalled {
  */
 export async function openInput(path: string, options: ArchiveInputOptions): Promise<ArchiveInput> {
   if (path === '-') {
-    return spoolAll(options.stdin ?? process.stdin, 'standard input', 0, options);
+    const { stdin = process.stdin, stdinName = 'standard input' } = options;
+    return spoolAll(stdin, stdinName, 0, options);
   }
   const handle = await openForReading(path);
   let isKept = false;

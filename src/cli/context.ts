@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type CompressionRun, createCompressionRun } from '../content/derivations/compress.ts';
 import { dockerConfigCredentials } from '../credentials/docker-config.ts';
+import { connectEngine, type Engine } from '../engine/client.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type Layout, openLayout } from '../layout/layout.ts';
@@ -38,6 +39,8 @@ export interface Context {
   /** the local store */
   store(): Promise<Layout>;
   registries(): Promise<Registries>;
+  /** the running Docker or Podman */
+  engine(): Promise<Engine>;
   /** layers that this command compresses, each once */
   readonly compressions: CompressionRun;
   /** Closes something when the command ends. */
@@ -82,6 +85,11 @@ export async function withContext(
     closers.push(() => opened.close());
     return opened;
   });
+  const engine = once(async () => {
+    const connected = await connectEngine({ signal });
+    closers.push(() => connected.close());
+    return connected;
+  });
   try {
     await work({
       output,
@@ -92,6 +100,7 @@ export async function withContext(
       hints,
       store,
       registries,
+      engine,
       onClose: (close) => closers.push(close),
     });
   } finally {

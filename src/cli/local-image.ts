@@ -4,7 +4,7 @@ import { hostPlatform, matchesPlatform, parsePlatform } from '../oci/platform.ts
 import { parseReference } from '../oci/reference.ts';
 import { describeLocalImage, type LocalImage, type PlatformImage } from '../upkeep/local-images.ts';
 import type { Context } from './context.ts';
-import { openImage } from './open.ts';
+import { openStored } from './open.ts';
 
 /** The local image that a user named, with all names that it has. */
 export interface NamedImage {
@@ -18,7 +18,7 @@ export interface NamedImage {
  * @throws SlipwayError `NOT_FOUND`
  */
 export async function findLocalImage(context: Context, text: string): Promise<NamedImage> {
-  const graph = await openImage(context, { transport: 'store', reference: parseReference(text) });
+  const graph = await openStored(context, parseReference(text));
   const store = await context.store();
   const { signal } = context;
   const root = await graph.root();

@@ -1,4 +1,5 @@
 import { SlipwayError } from '../errors.ts';
+import { isDigest } from '../oci/digest.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
 
 /** Where an image is or goes, as a user writes it (names of containers-transports). */
@@ -7,14 +8,16 @@ export type Location =
   | { readonly transport: 'docker-archive'; readonly path: string; readonly name?: string }
   | { readonly transport: 'oci-archive'; readonly path: string; readonly name?: string }
   | { readonly transport: 'oci'; readonly path: string; readonly name?: string }
-  /** the local store */
+  /** a running engine: a name, or an id */
+  | { readonly transport: 'docker-daemon'; readonly name: string }
+  /** the local store, else a running engine */
   | { readonly transport: 'store'; readonly reference: Reference };
 
 const FILE_TRANSPORTS = ['docker-archive', 'oci-archive', 'oci'] as const;
 
 /**
  * Parses an image location: `docker://REF`, `docker-archive:FILE[:NAME]`, `oci-archive:FILE[:NAME]`,
- * `oci:DIR[:NAME]`, or a bare name of the local store.
+ * `oci:DIR[:NAME]`, `docker-daemon:NAME`, or a bare name of the local store.
  *
  * @throws SlipwayError `USAGE`, `REFERENCE_INVALID`
  */
@@ -33,9 +36,10 @@ export function parseLocation(text: string): Location {
     return { transport, path, ...(name === '' ? {} : { name }) };
   }
   if (text.startsWith('docker-daemon:')) {
-    throw new SlipwayError('NO_ENGINE', 'images of a running engine are not supported yet', {
-      hint: 'save it first: docker save -o FILE NAME, then use docker-archive:FILE',
-    });
+    const name = text.slice('docker-daemon:'.length);
+    const isId = isDigest(name) || /^[0-9a-f]{64}$/.test(name);
+    if (!isId) parseReference(name);
+    return { transport: 'docker-daemon', name };
   }
   if (/^[a-z-]+:\/\//.test(text)) throw notALocation(text);
   return { transport: 'store', reference: parseReference(text) };
@@ -58,6 +62,6 @@ export function refuseDigest(reference: Reference): void {
 
 function notALocation(text: string): SlipwayError {
   return new SlipwayError('USAGE', `${JSON.stringify(text)} is not an image location`, {
-    hint: 'write docker://HOST/PATH:TAG, docker-archive:FILE, oci-archive:FILE, oci:DIR:NAME, or the name of a local image',
+    hint: 'write docker://HOST/PATH:TAG, docker-archive:FILE, oci-archive:FILE, oci:DIR:NAME, docker-daemon:NAME, or the name of a local image',
   });
 }

@@ -6,12 +6,19 @@ import { convertTypes } from '../content/derivations/types.ts';
 import { joinVariants } from '../content/derivations/variants.ts';
 import { type Graph, graphOf } from '../content/graph.ts';
 import type { Source } from '../content/transport.ts';
+import { createEngineTarget, keepsWholeImages } from '../engine/target.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { openLayout } from '../layout/layout.ts';
-import { familiarReference, formatReference } from '../oci/reference.ts';
+import {
+  familiarReference,
+  formatReference,
+  parseReference,
+  type Reference,
+} from '../oci/reference.ts';
 import type { Destination } from '../publish/publication.ts';
 import { createCompressionTable } from '../state/compressions.ts';
 import type { Context } from './context.ts';
+import { openEngineImage, openInEngine } from './engine-images.ts';
 import { compressionSettings, type ImageFlags, wantedPlatforms } from './flags.ts';
 import { type Location, refuseDigest } from './location.ts';
 
@@ -42,15 +49,16 @@ async function open(context: Context, location: Location): Promise<Graph> {
     }
     case 'store': {
       const { reference } = location;
-      const shown = familiarReference(reference);
-      // A digest says more than the tag beside it.
-      const wanted = reference.digest ?? formatReference(reference);
-      return await resolved(await context.store(), wanted, shown).catch((error: unknown) => {
+      try {
+        return await openStored(context, reference);
+      } catch (error) {
         if (!isSlipwayError(error, 'NOT_FOUND')) throw error;
-        throw new SlipwayError('NOT_FOUND', `no such local image: ${shown}`, {
-          hint: 'slipway images shows those there are; slipway load -i FILE or slipway pull REF gets one',
-        });
-      });
+        return await openInEngine(context, reference);
+      }
+    }
+    case 'docker-daemon': {
+      const { name } = location;
+      return await resolved(await openEngineImage(context, name), '', `docker-daemon:${name}`);
     }
     case 'oci': {
       const layout = await openLayout(location.path);
@@ -64,6 +72,27 @@ async function open(context: Context, location: Location): Promise<Graph> {
       return await resolved(archive, location.name ?? '', location.path);
     }
   }
+}
+
+/**
+ * Opens an image of the local store, and looks nowhere else.
+ *
+ * @throws SlipwayError `NOT_FOUND`
+ */
+export async function openStored(context: Context, reference: Reference): Promise<Graph> {
+  const { signal } = context;
+  const store = await context.store();
+  const shown = familiarReference(reference);
+  // A digest says more than the tag beside it.
+  const wanted = reference.digest ?? formatReference(reference);
+  const root = await store.resolve(wanted, { signal }).catch((error: unknown) => {
+    if (!isSlipwayError(error, 'NOT_FOUND')) throw error;
+    throw new SlipwayError('NOT_FOUND', `no such local image: ${shown}`, {
+      side: 'source',
+      hint: 'slipway images shows those there are; slipway load -i FILE or slipway pull REF gets one',
+    });
+  });
+  return graphOf(store, root, shown);
 }
 
 /** The image as it should be published: the wanted platforms, layers compressed. */
@@ -115,6 +144,8 @@ export interface OpenDestination {
   finish(): Promise<void>;
   /** layers should be compressed on the way there, unless the user said otherwise */
   readonly isCompressed: boolean;
+  /** What of an image this place can hold. */
+  fit?(graph: Graph): Promise<Graph>;
 }
 
 /** Opens a place for an image to go to. */
@@ -149,6 +180,8 @@ export async function openDestination(
       const names = [location.name ?? 'latest'];
       return { destination: { target, names }, finish: nothing, isCompressed: true };
     }
+    case 'docker-daemon':
+      return await engineDestination(context, location.name);
     default: {
       const kind = location.transport === 'oci-archive' ? 'oci' : 'docker';
       const to = location.path === '-' ? process.stdout : location.path;
@@ -162,4 +195,22 @@ export async function openDestination(
       };
     }
   }
+}
+
+async function engineDestination(context: Context, name: string): Promise<OpenDestination> {
+  const { signal } = context;
+  const reference = parseReference(name);
+  refuseDigest(reference);
+  const engine = await context.engine();
+  const isWhole = await keepsWholeImages(engine, { signal });
+  const target = await createEngineTarget(engine, { signal, isWhole });
+  context.onClose(() => target.abort());
+  const shown = `docker-daemon:${familiarReference(reference)}`;
+  return {
+    destination: { target: { ...target, name: shown }, names: [formatReference(reference)] },
+    finish: () => target.finish(),
+    isCompressed: false,
+    fit: async (graph) =>
+      isWhole ? graph : await reducePlatforms(graph, [engine.platform], { single: true, signal }),
+  };
 }

@@ -5,6 +5,7 @@ import { openLayout } from '../layout/layout.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 import type { Context } from './context.ts';
+import { openEngineImage } from './engine-images.ts';
 import { type Location, parseLocation } from './location.ts';
 
 /** A location to look at: a bare reference is a registry's, for these commands look far away. */
@@ -48,6 +49,10 @@ export async function openPlace(context: Context, location: Location): Promise<O
       const store = await context.store();
       return { place: store, reference: formatReference(location.reference), name: store.name };
     }
+    case 'docker-daemon': {
+      const archive = await openEngineImage(context, location.name);
+      return { place: placeOf(archive), reference: '', name: `docker-daemon:${location.name}` };
+    }
     default: {
       const { path, name = '' } = location;
       const archive = await openArchive(path, {
@@ -55,10 +60,13 @@ export async function openPlace(context: Context, location: Location): Promise<O
         signal: context.signal,
       });
       context.onClose(() => archive.close());
-      const exists = (descriptor: Descriptor) => hasContent(archive, descriptor);
-      return { place: { ...archive, exists }, reference: name, name: path };
+      return { place: placeOf(archive), reference: name, name: path };
     }
   }
+}
+
+function placeOf(archive: Source): OpenPlace['place'] {
+  return { ...archive, exists: (descriptor: Descriptor) => hasContent(archive, descriptor) };
 }
 
 /** An archive has content if it gives the first byte of it. */

@@ -29,6 +29,8 @@ export async function prepareSlipway(owner: Owner): Promise<Slipway> {
     HOME: folder,
     SLIPWAY_HOME: home,
     DOCKER_CONFIG: path.join(folder, 'docker'),
+    // Tests that want an engine start one; that of this machine is none of their business.
+    DOCKER_HOST: `unix://${path.join(folder, 'no-engine')}`,
     TMPDIR: folder,
     NO_COLOR: '1',
   };

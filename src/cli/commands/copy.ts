@@ -37,7 +37,8 @@ Locations:
   oci:DIR[:NAME]                    an OCI image layout
   oci-archive:FILE[:NAME]           the same in a tar file; - is standard input or output
   docker-archive:FILE[:NAME]        what docker save writes
-  NAME[:TAG]                        the local store
+  docker-daemon:NAME[:TAG]          a running Docker or Podman
+  NAME[:TAG]                        the local store; as a source also a running engine
 
 Layers that are not compressed yet are compressed on the way to registries and OCI layouts.
 
@@ -67,13 +68,14 @@ async function copyImage(
   const asIs = await derive(context, image, { ...flags, compression: 'keep' });
   let compressed = asIs;
   for (const location of to) {
-    const { destination, finish, isCompressed } = await openDestination(context, location);
+    const { destination, finish, isCompressed, fit } = await openDestination(context, location);
     const settings = compressionSettings(flags);
     const wantsCompression = flags.compression !== undefined || isCompressed;
     if (wantsCompression && compressed === asIs) {
       compressed = await compress(context, asIs, settings);
     }
-    const graph = wantsCompression ? compressed : asIs;
+    const wanted = wantsCompression ? compressed : asIs;
+    const graph = fit === undefined ? wanted : await fit(wanted);
     const copied: PublishedImage = { graph, destinations: [destination] };
     images.push(...(flags.withReferrers ? await withReferrers(context, image, copied) : [copied]));
     finishes.push(finish);

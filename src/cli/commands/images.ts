@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
+import type { EngineImage } from '../../engine/images.ts';
 import { SlipwayError } from '../../errors.ts';
-import { shortDigest } from '../../oci/digest.ts';
-import { formatPlatform } from '../../oci/platform.ts';
+import { type Digest, shortDigest } from '../../oci/digest.ts';
+import { formatPlatform, type Platform } from '../../oci/platform.ts';
 import { familiarRepository, parseReference, type Reference } from '../../oci/reference.ts';
 import { type LocalImage, listLocalImages, type PlatformImage } from '../../upkeep/local-images.ts';
 import { type Cli, newCommand, run } from '../command.ts';
+import { listInEngine } from '../engine-images.ts';
 import { safeJson, safeLine } from '../output.ts';
 import { fillTemplate, formatTable } from '../table.ts';
 import { formatAge, formatBytes } from '../units.ts';
@@ -16,38 +18,79 @@ interface ImagesFlags {
   readonly format?: string;
   readonly filter?: readonly string[];
   readonly names?: boolean;
+  /** false for --no-engine */
+  readonly engine?: boolean;
 }
 
 /** `slipway images [REPOSITORY[:TAG]]`, also as `slipway image ls`. */
 export function command(cli: Cli): Command {
-  return newCommand('images', 'list local images')
+  return newCommand('images', 'list local images, and those of a running engine')
     .argument('[REPOSITORY[:TAG]]', 'only these')
     .option('-a, --all', 'accepted for docker users; nothing is hidden')
     .option('-q, --quiet', 'only image ids')
     .option('--no-trunc', 'whole ids')
     .option('--digests', 'a column with digests')
     .option('--names', 'full names in one column')
+    .option('--no-engine', 'the local store only, without the images of a running Docker or Podman')
     .option('-f, --filter <FILTER>', 'dangling=true|false, or reference=PATTERN', collect)
     .option('--format <FORMAT>', 'table, json, or fields as {{.Repository}}')
     .action(async (only: string | undefined, flags: ImagesFlags) => {
-      await run(cli, { quiet: true }, [], async ({ store, signal, output }) => {
-        const images = await listLocalImages(await store(), { signal });
-        const wanted = images.filter(matcher(only, flags.filter ?? []));
-        output.out(render(wanted.flatMap(rowsOf), flags));
+      await run(cli, { quiet: true }, [], async (context) => {
+        const { store, signal, output } = context;
+        const isWanted = matcher(only, flags.filter ?? []);
+        const [stored, inEngine] = await Promise.all([
+          store().then((layout) => listLocalImages(layout, { signal })),
+          flags.engine === false ? undefined : listInEngine(context),
+        ]);
+        const rows = [
+          ...stored.flatMap(storedRows),
+          ...(inEngine?.images ?? []).flatMap((image) => engineRows(image, inEngine?.product)),
+        ];
+        output.out(render(rows.filter(isWanted), flags));
       });
     });
 }
 
 interface Row {
-  readonly image: LocalImage;
-  readonly reference: Reference | undefined;
-  readonly platform: PlatformImage | undefined;
+  readonly name: string | undefined;
+  readonly id: Digest;
+  /** of what registries know; engines that take images apart don't know it */
+  readonly digest: Digest | undefined;
+  readonly created: string | undefined;
+  readonly platform: Platform | undefined;
+  readonly unpackedBytes: number | undefined;
+  readonly blobBytes: number | undefined;
+  /** where it is, if not in the store */
+  readonly engine: string;
 }
 
-function rowsOf(image: LocalImage): readonly Row[] {
-  const reference = image.name === undefined ? undefined : parseName(image.name);
-  const shown = image.platforms.length === 0 ? [undefined] : image.platforms;
-  return shown.map((platform) => ({ image, reference, platform }));
+function storedRows({ name, root, platforms }: LocalImage): readonly Row[] {
+  const shown: readonly (PlatformImage | undefined)[] =
+    platforms.length === 0 ? [undefined] : platforms;
+  return shown.map((image) => ({
+    name,
+    id: root.digest,
+    digest: root.digest,
+    created: image?.config?.created,
+    platform: image?.platform,
+    unpackedBytes: image?.unpackedBytes,
+    blobBytes: image?.blobBytes,
+    engine: '',
+  }));
+}
+
+function engineRows(image: EngineImage, engine = ''): readonly Row[] {
+  const names = image.names.length === 0 ? [undefined] : image.names;
+  return names.map((name) => ({
+    name,
+    id: image.id,
+    digest: undefined,
+    created: image.created,
+    platform: image.platform,
+    unpackedBytes: image.sizeBytes,
+    blobBytes: undefined,
+    engine,
+  }));
 }
 
 /** Other tools may have written names that aren't references; they are shown as they are. */
@@ -92,6 +135,7 @@ function render(rows: readonly Row[], flags: ImagesFlags): string {
     ['PLATFORM', 'Platform'],
     ['SIZE', 'Size'],
     ['BLOB SIZE', 'BlobSize'],
+    ...(rows.some(({ engine }) => engine !== '') ? ([['ENGINE', 'Engine']] as const) : []),
   ];
   return formatTable(
     columns.map(([heading]) => heading),
@@ -99,20 +143,21 @@ function render(rows: readonly Row[], flags: ImagesFlags): string {
   );
 }
 
-function fieldsOf({ image, reference, platform }: Row, isShort: boolean): Record<string, string> {
-  const { digest } = image.root;
-  const unpacked = platform?.unpackedBytes;
+function fieldsOf(row: Row, isShort: boolean): Record<string, string> {
+  const { name, id, digest, created, platform, unpackedBytes, blobBytes, engine } = row;
+  const reference = name === undefined ? undefined : parseName(name);
   return {
     Repository: reference === undefined ? '<none>' : safeLine(repositoryOf(reference)),
     Tag: reference?.tag ?? '<none>',
-    Name: image.name === undefined ? '<none>' : safeLine(image.name),
-    Digest: digest,
-    ID: isShort ? shortDigest(digest) : digest,
-    CreatedAt: safeLine(platform?.config?.created ?? ''),
-    CreatedSince: formatAge(platform?.config?.created),
-    Platform: platform?.platform === undefined ? '' : safeLine(formatPlatform(platform.platform)),
-    Size: unpacked === undefined ? '-' : formatBytes(unpacked),
-    BlobSize: platform === undefined ? '-' : formatBytes(platform.blobBytes),
+    Name: name === undefined ? '<none>' : safeLine(name),
+    Digest: digest ?? '<none>',
+    ID: isShort ? shortDigest(id) : id,
+    CreatedAt: safeLine(created ?? ''),
+    CreatedSince: formatAge(created),
+    Platform: platform === undefined ? '' : safeLine(formatPlatform(platform)),
+    Size: unpackedBytes === undefined ? '-' : formatBytes(unpackedBytes),
+    BlobSize: blobBytes === undefined ? '-' : formatBytes(blobBytes),
+    Engine: engine,
   };
 }
 
@@ -123,7 +168,7 @@ function repositoryOf(reference: Reference): string {
 function matcher(
   only: string | undefined,
   filters: readonly string[],
-): (image: LocalImage) => boolean {
+): (image: Pick<Row, 'name'>) => boolean {
   const tests = filters.map(parseFilter);
   if (only !== undefined) {
     const wanted = parseReference(only, { defaultTag: false });
@@ -136,7 +181,7 @@ function matcher(
   return (image) => tests.every((test) => test(image));
 }
 
-function parseFilter(text: string): (image: LocalImage) => boolean {
+function parseFilter(text: string): (image: Pick<Row, 'name'>) => boolean {
   const [key, value = ''] = text.split(/=(.*)/s);
   if (key === 'dangling' && (value === 'true' || value === 'false')) {
     return ({ name }) => (name === undefined) === (value === 'true');

@@ -1,0 +1,79 @@
+import type { Archive } from '../archive/archive.ts';
+import { type Graph, graphOf } from '../content/graph.ts';
+import { connectEngine, type Engine } from '../engine/client.ts';
+import type { EngineProduct } from '../engine/find.ts';
+import { type EngineImage, findEngineImage, listEngineImages } from '../engine/images.ts';
+import { exportFound, exportImage } from '../engine/source.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
+import { familiarReference, type Reference } from '../oci/reference.ts';
+import type { Context } from './context.ts';
+import { safeLine } from './output.ts';
+
+/**
+ * Exports an image of the running engine.
+ *
+ * @throws SlipwayError `NO_ENGINE`, `NOT_FOUND`
+ */
+export async function openEngineImage(context: Context, name: string): Promise<Archive> {
+  const { signal } = context;
+  const archive = await exportImage(await context.engine(), name, {
+    spoolDir: await context.home(),
+    signal,
+  });
+  context.onClose(() => archive.close());
+  return archive;
+}
+
+/**
+ * The image that a bare name means in a running engine.
+ *
+ * @throws SlipwayError `NOT_FOUND`, also where there is no engine
+ */
+export async function openInEngine(context: Context, reference: Reference): Promise<Graph> {
+  const { signal } = context;
+  const shown = familiarReference(reference);
+  const engine = await context.engine().catch((error: unknown) => {
+    if (!isSlipwayError(error)) throw error;
+    throw notLocal(shown, error.code === 'NO_ENGINE' ? 'no engine is running' : error.message);
+  });
+  const image = await findEngineImage(engine, shown, { signal });
+  if (image === undefined) throw notLocal(shown, `${engine.name} has none of this name either`);
+  const archive = await exportFound(engine, image, { spoolDir: await context.home(), signal });
+  context.onClose(() => archive.close());
+  return graphOf(archive, await archive.resolve('', { signal }), `${shown} (${engine.name})`);
+}
+
+/** A list must not wait for an engine that hangs. */
+const GREETING_MS = 3_000;
+
+/** The images of a running engine; undefined where there is none, which is no error. */
+export async function listInEngine({
+  signal,
+  output,
+}: Context): Promise<
+  { readonly product: EngineProduct; readonly images: readonly EngineImage[] } | undefined
+> {
+  let engine: Engine;
+  try {
+    engine = await connectEngine({ signal, timeoutMs: GREETING_MS });
+  } catch (error) {
+    if (isSlipwayError(error)) return undefined;
+    throw error;
+  }
+  try {
+    const { product } = engine;
+    return { product, images: await listEngineImages(engine, { signal }) };
+  } catch (error) {
+    if (!isSlipwayError(error)) throw error;
+    output.err(`${safeLine(`the images of ${engine.name} are not shown: ${error.message}`)}\n`);
+    return undefined;
+  } finally {
+    await engine.close();
+  }
+}
+
+function notLocal(shown: string, why: string): SlipwayError {
+  return new SlipwayError('NOT_FOUND', `no such local image: ${shown}`, {
+    hint: `it isn't in the store, and ${why}; slipway images shows those there are, slipway load -i FILE or slipway pull REF gets one`,
+  });
+}
