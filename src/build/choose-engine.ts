@@ -57,9 +57,10 @@ function noEngine(refusals: readonly (Refusal & { readonly name: EngineName })[]
   const hints = here.flatMap(({ hint }) => hint ?? []);
   return new SlipwayError(
     'NO_ENGINE',
-    `no engine can do this build: ${reasons.join('; ')}${
-      absent.length === 0 ? '' : `; not found: ${absent.map(({ name }) => name).join(', ')}`
-    }`,
+    `no engine can do this build: ${[
+      ...reasons,
+      ...(absent.length === 0 ? [] : [`not found: ${absent.map(({ name }) => name).join(', ')}`]),
+    ].join('; ')}`,
     {
       hint:
         hints[0] ??

@@ -50,7 +50,7 @@ interface Node extends TarEntry {
 export async function indexTar(handle: FileHandle, options: TarIndexOptions): Promise<TarIndex> {
   const nodes = new Map<string, Node>();
   const spellings = new Map<string, string>();
-  const walking = tarEntries(inputOf(handle, options.sizeBytes), options);
+  const walking = tarEntries(tarInput(handle, options.sizeBytes), options);
   let entryCount = 0;
   let nameLength = 0;
   for (let next = await walking.next(); ; next = await walking.next()) {
@@ -127,8 +127,8 @@ function linkedFile(nodes: ReadonlyMap<string, Node>, link: Node): Node {
   throw invalidTar(link.where, 'is a link that names no regular file of the archive');
 }
 
-/** What `read` gives is good until the next read: headers and records are parsed at once. */
-function inputOf(handle: FileHandle, sizeBytes: number): TarInput {
+/** The bytes of an archive in a file. What `read` gives is good until the next read: headers and records are parsed at once. */
+export function tarInput(handle: FileHandle, sizeBytes: number): TarInput {
   let buffer = Buffer.alloc(READ_BYTES);
   let start = 0;
   let filled = 0;

@@ -26,12 +26,24 @@ export interface PublishFlags extends RegistryFlags, ImageFlags, ResultFlags {
 
 /** Adds the options that say how and whether it is published, and how results are told. */
 export function addPublishFlags(command: Command): Command {
-  return command
-    .option('--allow-nondistributable-artifacts', 'send foreign layers too')
+  command
     .option(
       '--with-referrers',
       'also signatures, attestations, SBOMs and whatever else belongs to the images',
     )
+    .option('--dry-run', 'show what would be done; nothing is sent but questions')
+    .option(
+      '--resolve',
+      'with --dry-run: compress into the local store, so that all digests are known',
+    )
+    .option('--plan-out <FILE>', 'with --dry-run: write the plan to FILE, for push --plan');
+  return addReleaseFlags(command);
+}
+
+/** Adds the options that say under which conditions and how fast, and how results are told. */
+export function addReleaseFlags(command: Command): Command {
+  return command
+    .option('--allow-nondistributable-artifacts', 'send foreign layers too')
     .addOption(
       new Option(
         '--if-absent',
@@ -59,12 +71,6 @@ export function addPublishFlags(command: Command): Command {
         'bytes a second that all uploads share; k, M and G of 1000',
       ).argParser(rate),
     )
-    .option('--dry-run', 'show what would be done; nothing is sent but questions')
-    .option(
-      '--resolve',
-      'with --dry-run: compress into the local store, so that all digests are known',
-    )
-    .option('--plan-out <FILE>', 'with --dry-run: write the plan to FILE, for push --plan')
     .option('--verify', 'read back what was published to registries, layouts and the store')
     .addOption(
       new Option(

@@ -42,9 +42,13 @@ export async function openRegular(
  *
  * @throws SlipwayError `LIMIT_EXCEEDED`, `ARCHIVE_INVALID`, `FILE_NOT_FOUND`
  */
-export async function readSmallFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
+export async function readSmallFile(
+  path: string,
+  maxBytes: number,
+  how: { readonly follow?: boolean } = {},
+): Promise<Buffer | undefined> {
   try {
-    const handle = await unlessMissing(openRegular(path));
+    const handle = await unlessMissing(openRegular(path, how));
     if (handle === undefined) return undefined;
     try {
       return await readCapped(handle, path, maxBytes);

@@ -6,6 +6,13 @@ export const ANNOTATION = {
   containerdName: 'io.containerd.image.name',
   created: 'org.opencontainers.image.created',
   title: 'org.opencontainers.image.title',
+  revision: 'org.opencontainers.image.revision',
+  version: 'org.opencontainers.image.version',
+  source: 'org.opencontainers.image.source',
+  url: 'org.opencontainers.image.url',
+  /** the image that this one is built on */
+  baseName: 'org.opencontainers.image.base.name',
+  baseDigest: 'org.opencontainers.image.base.digest',
   /** BuildKit: this entry of an index describes another one, it is no image */
   dockerReferenceType: 'vnd.docker.reference.type',
   dockerReferenceDigest: 'vnd.docker.reference.digest',

@@ -12,6 +12,7 @@ const COMMANDS = [
   'pull',
   'load',
   'save',
+  'build',
   'tag',
   'images',
   'rmi',
@@ -61,6 +62,8 @@ const VALUES: Readonly<Record<string, string>> = {
   '--listen': '127.0.0.1:0',
   '--max-size': '5M',
   '--filter': 'dangling=true',
+  '--engine': 'buildah',
+  '--timestamps': '0',
 };
 
 /** Options of which a command takes only one: all are tried without the one, then the other. */
@@ -101,7 +104,6 @@ test('the whole help lists all commands and the exit codes', async () => {
     for (const command of COMMANDS)
       assert.match(stdout, new RegExp(`^ {2}${command.split(' ')[0]}\\b`, 'm'));
     for (const exitCode of new Set(Object.values(EXIT_CODES))) {
-      if (exitCode === EXIT_CODES.COMMAND_FAILED) continue;
       assert.match(stdout, new RegExp(`^ +${exitCode}  \\S`, 'm'), `exit code ${exitCode}`);
     }
   }

@@ -1,13 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fromMemory, readHandleBytes } from '../../bytes/stream.ts';
 import type { Signalled } from '../../content/transport.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { formatPlatform, type Platform } from '../../oci/platform.ts';
 import type { BuildEngine, BuildOptions, BuildRequest, Suitability } from '../engine.ts';
 import { secretWords } from './buildkit-words.ts';
 import { buildEachPlatform } from './each-platform.ts';
-import { askProgram, type ProgramCall, runProgram, tellOutput } from './program.ts';
+import { askProgram, runProgram, tellOutput } from './program.ts';
+import { withStandardInput } from './standard-input.ts';
 import { takeLayout } from './take.ts';
 import { withTemporaryFolder } from './temporary.ts';
 
@@ -63,8 +63,8 @@ async function buildOne(
     }
     const args = buildahArguments(request, platform, folder);
     const hintFor = (lastWords: readonly string[]) => isolationHint(request.isolation, lastWords);
-    await runProgram({ ...call, args, hintFor, ...standardInput(request) }, (stdout) =>
-      tellOutput(stdout, call),
+    await withStandardInput(request, options, (stdin) =>
+      runProgram({ ...call, args, hintFor, stdin }, (stdout) => tellOutput(stdout, call)),
     );
     const id = (await readFile(idFile, 'utf8')).trim();
     // Layers come as they are: they are compressed here, the same way on every machine.
@@ -114,16 +114,6 @@ function buildahArguments(
     '--',
     context.kind === 'folder' ? context.path : context.kind === 'git' ? context.url : '-',
   ];
-}
-
-function standardInput({ context, dockerfile }: BuildRequest): Pick<ProgramCall, 'stdin'> {
-  if (context.kind === 'tar') {
-    const { handle, name, sizeBytes } = context;
-    return { stdin: readHandleBytes(handle, name, { length: sizeBytes }) };
-  }
-  if (context.kind === 'git' || dockerfile === undefined || dockerfile.path !== undefined)
-    return {};
-  return { stdin: fromMemory(dockerfile.bytes) };
 }
 
 /** The repository of a cache in a registry, written as BuildKit or as buildah takes it. */

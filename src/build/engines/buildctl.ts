@@ -27,7 +27,7 @@ export function buildctlEngine(program = 'buildctl'): BuildEngine {
             emit,
             signal,
           },
-          (stdout) => takeArchive(stdout, options),
+          (stdout) => takeArchive(stdout, 'buildctl', options),
         );
       const { context, dockerfile } = request;
       if (dockerfile?.path !== undefined || context.kind === 'git' || dockerfile === undefined) {

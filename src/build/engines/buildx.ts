@@ -1,9 +1,9 @@
-import { fromMemory, readHandleBytes } from '../../bytes/stream.ts';
 import type { Signalled } from '../../content/transport.ts';
 import { formatPlatform } from '../../oci/platform.ts';
 import type { BuildEngine, BuildRequest, Suitability } from '../engine.ts';
 import { epochEnvironment, exporterWords, secretWords } from './buildkit-words.ts';
 import { askProgram, type ProgramCall, runProgram } from './program.ts';
+import { withStandardInput } from './standard-input.ts';
 import { takeArchive } from './take.ts';
 
 /**
@@ -15,16 +15,18 @@ export function buildxEngine(program = 'docker'): BuildEngine {
     name: 'buildx',
     probe: (_request, options = {}) => probe(program, options),
     async build(request, options) {
-      const call: ProgramCall = {
-        engine: 'buildx',
-        program,
-        args: buildxArguments(request),
-        env: epochEnvironment(request),
-        emit: options.emit,
-        signal: options.signal,
-        ...standardInput(request),
-      };
-      return await runProgram(call, (stdout) => takeArchive(stdout, options));
+      return await withStandardInput(request, options, async (stdin) => {
+        const call: ProgramCall = {
+          engine: 'buildx',
+          program,
+          args: buildxArguments(request),
+          env: epochEnvironment(request),
+          stdin,
+          emit: options.emit,
+          signal: options.signal,
+        };
+        return await runProgram(call, (stdout) => takeArchive(stdout, 'buildx', options));
+      });
     },
   };
 }
@@ -111,15 +113,4 @@ function buildxArguments(request: BuildRequest): readonly string[] {
 
 function platformList({ platforms }: BuildRequest): string {
   return platforms.map(formatPlatform).join(',');
-}
-
-/** A context that is a tar file, or a Dockerfile that is no file. */
-function standardInput({ context, dockerfile }: BuildRequest): Pick<ProgramCall, 'stdin'> {
-  if (context.kind === 'tar') {
-    const { handle, name, sizeBytes } = context;
-    return { stdin: readHandleBytes(handle, name, { length: sizeBytes }) };
-  }
-  if (context.kind === 'git' || dockerfile === undefined || dockerfile.path !== undefined)
-    return {};
-  return { stdin: fromMemory(dockerfile.bytes) };
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import type { FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { printable } from '../../bytes/printable.ts';
 import { type Bytes, collect } from '../../bytes/stream.ts';
 import { SlipwayError, systemCode } from '../../errors.ts';
@@ -14,15 +15,18 @@ export interface ProgramCall {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** what it reads on its standard input, nothing if left out */
-  readonly stdin?: Bytes;
+  /**
+   * A file that is its standard input, nothing if left out. No pipe: Node's are sockets, which a
+   * program can't open as `/dev/stdin`.
+   */
+  readonly stdin?: FileHandle | undefined;
   /** what to do about a failure, by the last lines of what it said */
   readonly hintFor?: (lastWords: readonly string[]) => string | undefined;
   readonly emit: Emit;
   readonly signal?: AbortSignal | undefined;
 }
 
-type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+type Child = ChildProcessByStdio<null, Readable, Readable>;
 
 /** After a polite request to end, a program has this long to clean up behind itself. */
 const GRACE_MS = 10_000;
@@ -43,16 +47,14 @@ export async function runProgram<T>(
   const child: Child = spawn(call.program, call.args, {
     env: { ...process.env, ...call.env },
     ...(call.cwd === undefined ? {} : { cwd: call.cwd }),
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+    stdio: [call.stdin?.fd ?? 'ignore', 'pipe', 'pipe'],
+  }) as Child;
   const ended = endOf(child);
   ended.catch(() => {});
   const stop = stopper(child);
   const lastWords: string[] = [];
   const talking = tellLines(child.stderr, call, lastWords);
   talking.catch(() => {});
-  const feeding = feed(child.stdin, call.stdin);
-  feeding.catch(stop.now);
   call.signal?.addEventListener('abort', stop.now, { once: true });
   try {
     const reading = read(child.stdout);
@@ -61,8 +63,6 @@ export async function runProgram<T>(
     const [result, end] = await Promise.allSettled([reading, ended]);
     call.signal?.throwIfAborted();
     if (end.status === 'rejected') throw cannotStart(call.program, end.reason);
-    // What was to be built can't be read: that is why the program failed.
-    await feeding;
     const isStopped = stop.isStopped();
     if (!isStopped && end.value !== 0) throw failed(call, end.value, lastWords);
     if (result.status === 'rejected') throw result.reason;
@@ -146,30 +146,6 @@ function stopper(child: Child) {
     isStopped: () => timer !== undefined,
     forget: () => clearTimeout(timer),
   };
-}
-
-/** Hands `bytes` over at the speed of the reader; one that wants no more is no failure. */
-async function feed(stdin: Writable, bytes: Bytes | undefined): Promise<void> {
-  let isOpen = true;
-  let goOn = () => {};
-  const closed = () => {
-    isOpen = false;
-    goOn();
-  };
-  stdin.on('error', closed).on('close', closed);
-  stdin.on('drain', () => goOn());
-  try {
-    for await (const chunk of bytes ?? []) {
-      if (!isOpen) return;
-      if (stdin.write(chunk)) continue;
-      await new Promise<void>((resolve) => {
-        goOn = resolve;
-        if (!isOpen) resolve();
-      });
-    }
-  } finally {
-    stdin.end();
-  }
 }
 
 const LAST_WORDS = 20;

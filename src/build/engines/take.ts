@@ -8,9 +8,18 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import type { BuildOptions } from '../engine.ts';
 
 /** Takes the one image of an archive that an engine prints into the store. */
-export async function takeArchive(stdout: Bytes, options: BuildOptions): Promise<Descriptor> {
+export async function takeArchive(
+  stdout: Bytes,
+  engine: string,
+  options: BuildOptions,
+): Promise<Descriptor> {
   const { signal, spoolDir } = options;
-  const archive = await openArchive('-', { stdin: stdout, spoolDir, signal });
+  const archive = await openArchive('-', {
+    stdin: stdout,
+    stdinName: `what ${engine} built`,
+    spoolDir,
+    signal,
+  });
   try {
     return await takeImage(archive, await archive.resolve('', { signal }), options);
   } finally {

@@ -3,7 +3,7 @@ import { isConfigType } from '../../oci/mediatype.ts';
 import { derived, type Graph, readManifest } from '../graph.ts';
 import type { Signalled } from '../transport.ts';
 import { readDocument } from '../verify.ts';
-import { createDocuments, pointTo, rewriteImages } from './rewrite.ts';
+import { type ChangeImage, createDocuments, pointTo, rewriteImages } from './rewrite.ts';
 
 /**
  * Adds labels to the config of every image below the root; a label of the same name is replaced.
@@ -51,5 +51,23 @@ export async function addAnnotations(
   const documents = createDocuments();
   const json = { ...document.json, annotations: { ...before, ...annotations } };
   const root = documents.put(json, document.mediaType);
+  return derived(graph, documents.over(graph.source), root);
+}
+
+/**
+ * Adds annotations to the manifest of every image below the root, and nothing to indexes; one of
+ * the same name is replaced. Digests change, unless every annotation is there already.
+ */
+export async function annotateManifests(
+  graph: Graph,
+  annotations: Readonly<Record<string, string>>,
+  options: Signalled = {},
+): Promise<Graph> {
+  const documents = createDocuments();
+  const change: ChangeImage = async ({ annotations: before = {}, json }) =>
+    Object.entries(annotations).every(([name, value]) => before[name] === value)
+      ? undefined
+      : { ...json, annotations: { ...before, ...annotations } };
+  const root = await rewriteImages(graph.source, await graph.root(), documents, change, options);
   return derived(graph, documents.over(graph.source), root);
 }

@@ -1,0 +1,239 @@
+import type { Command } from 'commander';
+import { build } from '../../build/build.ts';
+import type { BuildRequest } from '../../build/engine.ts';
+import { folderDockerfile } from '../../build/folder-image.ts';
+import { gitLabels } from '../../build/git-labels.ts';
+import { readBuildInput } from '../../build/read-input.ts';
+import { type Graph, graphOf } from '../../content/graph.ts';
+import { SlipwayError } from '../../errors.ts';
+import type { Emit } from '../../events.ts';
+import {
+  familiarReference,
+  formatReference,
+  parseReference,
+  type Reference,
+} from '../../oci/reference.ts';
+import type { PublishedImage } from '../../publish/publication.ts';
+import { publish } from '../../publish/publish.ts';
+import {
+  addBuildFlags,
+  annotations,
+  type BuildFlags,
+  buildArgs,
+  buildPlatforms,
+  buildSecrets,
+  labels,
+  wantedTimestamps,
+} from '../build-flags.ts';
+import { type BuildOutputs, parseOutputs } from '../build-outputs.ts';
+import { checkBuildResults, writeBuildResults } from '../build-results.ts';
+import { type Cli, newCommand, run } from '../command.ts';
+import type { Context } from '../context.ts';
+import { buildEngines } from '../engines.ts';
+import { addCompressionFlags, addRegistryFlags, compressionSettings } from '../flags.ts';
+import { refuseDigest } from '../location.ts';
+import { derive, openDestination } from '../open.ts';
+import { addReleaseFlags, type PublishFlags } from '../publish-flags.ts';
+import { writeResult } from '../publish-results.ts';
+import { type Publishing, publishOrPlan } from '../publishing.ts';
+import { hostsOf } from './push.ts';
+
+type Flags = Omit<PublishFlags, 'platform'> & BuildFlags;
+
+/** `slipway build [options] CONTEXT` */
+export function command(cli: Cli): Command {
+  const command = newCommand('build', 'build an image into the local store')
+    .usage('[options] CONTEXT')
+    .argument(
+      '[CONTEXT]',
+      'a folder, a git URL, or - for a tar file or a Dockerfile on standard input',
+    );
+  addRegistryFlags(addReleaseFlags(addCompressionFlags(addBuildFlags(command))));
+  return command
+    .addHelpText('after', HELP)
+    .action(async (where: string | undefined, flags: Flags) => {
+      if (where === undefined) {
+        throw new SlipwayError('USAGE', "missing required argument 'CONTEXT'", {
+          hint: 'for the folder that you are in: slipway build .',
+        });
+      }
+      const outputs = parseOutputs(flags.output);
+      const names = [...(flags.tag ?? []), ...outputs.names].map((text) => parseReference(text));
+      names.forEach(refuseDigest);
+      checkPushing(flags, outputs, names);
+      await run(cli, flags, hostsOf(names), (context) =>
+        buildAndPublish(cli, context, where, { flags, outputs, names }),
+      );
+    });
+}
+
+const HELP = `
+The first engine that can do it builds: BuildKit through docker buildx (or buildctl, first where
+BUILDKIT_HOST is set), buildah. Secrets are given as places, never as text.
+
+Examples:
+  slipway build -t localhost:5000/app:1 --push .
+  slipway build --platform linux/amd64,linux/arm64 -t app .
+  tar c . | slipway build -t app -
+  slipway build --base debian:12 --entrypoint /app/server -t app ./out`;
+
+/** What was asked for, read and checked. */
+interface Wanted {
+  readonly flags: Flags;
+  readonly outputs: BuildOutputs;
+  readonly names: readonly Reference[];
+}
+
+const OF_PUSHING = ['ifAbsent', 'ifDigest', 'require', 'limitRate', 'verify'] as const;
+
+function checkPushing(flags: Flags, outputs: BuildOutputs, names: readonly Reference[]): void {
+  const isPushed = flags.push === true || outputs.isPushed;
+  if (isPushed && names.length === 0) {
+    throw new SlipwayError('USAGE', 'there is no name to push to', {
+      hint: 'say where it goes with -t HOST/PATH:TAG',
+    });
+  }
+  const alone = OF_PUSHING.find((name) => flags[name] !== undefined);
+  if (isPushed || outputs.locations.length > 0 || alone === undefined) return;
+  const option = alone.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new SlipwayError('USAGE', `--${option} goes with --push`);
+}
+
+async function buildAndPublish(
+  cli: Cli,
+  context: Context,
+  where: string,
+  wanted: Wanted,
+): Promise<void> {
+  const { flags, outputs, names } = wanted;
+  const { signal, emit, output } = context;
+  await checkBuildResults(flags);
+  const store = await context.store();
+  const built = await derive(context, await buildGraph(context, where, flags), {
+    ...(flags.compression === undefined ? {} : { compression: flags.compression }),
+    ...(flags.compressionLevel === undefined ? {} : { compressionLevel: flags.compressionLevel }),
+    ...(flags.types === undefined ? {} : { types: flags.types }),
+  });
+  const localNames = [...new Set(names.map(formatReference))];
+  const kept = await publish(
+    { images: [{ graph: built, destinations: [{ target: store, names: localNames }] }] },
+    { signal, emit: onlyNews(emit), nonDistributable: true },
+  );
+  if (kept.error !== undefined) throw kept.error;
+  const root = await built.root();
+  await writeBuildResults(flags, store, root, localNames);
+  if (flags.push !== true && !outputs.isPushed && outputs.locations.length === 0) {
+    if (flags.digestfile !== undefined) await writeResult(flags.digestfile, `${root.digest}\n`);
+    const shown = flags.quiet === true ? [] : names.map(familiarReference);
+    for (const name of shown) output.out(`${name}@${root.digest}\n`);
+    if (shown.length === 0) output.out(`${root.digest}\n`);
+    return;
+  }
+  const isArchiveOut = outputs.locations.some(
+    (location) => 'path' in location && location.path === '-',
+  );
+  await publishOrPlan(cli, context, { ...flags, platform: [], isArchiveOut }, () =>
+    destinations(context, graphOf(store, root, where), wanted),
+  );
+}
+
+/** What the engine's result brought into the store was told when it came. */
+function onlyNews(emit: Emit): Emit {
+  return (event) => {
+    if (event.type !== 'transfer.done' || event.status !== 'present') emit(event);
+  };
+}
+
+/** Reads what is to be built, and lets an engine build it. */
+async function buildGraph(context: Context, where: string, flags: Flags): Promise<Graph> {
+  const { signal, emit } = context;
+  const env = process.env;
+  const spoolDir = await context.home();
+  const input = await readBuildInput({
+    context: where,
+    file: flags.file,
+    ...folderWords(flags),
+    stdin: process.stdin,
+    spoolDir,
+    signal,
+  });
+  try {
+    const timestamps = wantedTimestamps(flags, env);
+    const noted = annotations(flags.annotation);
+    const [compression] = flags.compression === undefined ? [] : compressionSettings(flags);
+    const { target, isolation, network } = flags;
+    const request: BuildRequest = {
+      ...input,
+      args: buildArgs(flags.buildArg, env),
+      platforms: buildPlatforms(flags.platform),
+      noCache: flags.cache === false,
+      pull: flags.pull === true,
+      secrets: buildSecrets(flags.secret),
+      ssh: flags.ssh ?? [],
+      cacheFrom: flags.cacheFrom ?? [],
+      cacheTo: flags.cacheTo ?? [],
+      ...(target === undefined ? {} : { target }),
+      ...(isolation === undefined ? {} : { isolation }),
+      ...(network === undefined ? {} : { network }),
+      ...(compression === undefined ? {} : { compression }),
+      ...(timestamps === undefined ? {} : { timestamps }),
+    };
+    const fromGit =
+      flags.gitLabels === true
+        ? await gitLabels(request.context.kind === 'folder' ? request.context.path : undefined, {
+            env,
+            signal,
+            epoch: typeof timestamps === 'number' ? timestamps : undefined,
+          })
+        : {};
+    return await build(
+      request,
+      {
+        engine: flags.engine,
+        engines: buildEngines(env),
+        labels: { ...fromGit, ...labels(flags.label) },
+        annotations: noted.manifest,
+        indexAnnotations: noted.index,
+      },
+      { store: await context.store(), spoolDir, emit, signal },
+    );
+  } finally {
+    await input.close();
+  }
+}
+
+/** The Dockerfile of a folder that is to be put on top of an image, if that is what is wanted. */
+function folderWords({ base, entrypoint, into, file }: Flags) {
+  if (base === undefined && entrypoint === undefined && into === undefined) return {};
+  if (file !== undefined) {
+    throw new SlipwayError('USAGE', '--base, --entrypoint and --into go without a Dockerfile', {
+      hint: 'leave -f out, or write FROM, ENTRYPOINT and COPY into the Dockerfile',
+    });
+  }
+  return { dockerfile: folderDockerfile({ base, entrypoint, into }) };
+}
+
+/** The registries and locations that the image goes to beside the local store. */
+async function destinations(
+  context: Context,
+  graph: Graph,
+  { flags, outputs, names }: Wanted,
+): Promise<Publishing> {
+  const isPushed = flags.push === true || outputs.isPushed;
+  const pushed = isPushed
+    ? names.map((reference) => ({ transport: 'docker' as const, reference }))
+    : [];
+  const images: PublishedImage[] = [];
+  const finishes: (() => Promise<void>)[] = [];
+  for (const location of [...pushed, ...outputs.locations]) {
+    const { destination, finish } = await openDestination(context, location);
+    images.push({ graph, destinations: [destination] });
+    finishes.push(finish);
+  }
+  return {
+    images,
+    async finish() {
+      for (const finish of finishes) await finish();
+    },
+  };
+}
