@@ -52,6 +52,9 @@ export {
   type EngineRequest,
 } from './engine/client.ts';
 export type { EngineProduct } from './engine/find.ts';
+export { type EngineImage, findEngineImage, listEngineImages } from './engine/images.ts';
+export { type ExportOptions, exportImage } from './engine/source.ts';
+export { createEngineTarget, keepsWholeImages } from './engine/target.ts';
 export {
   type ErrorCode,
   type ErrorFacts,
@@ -120,6 +123,11 @@ export {
 } from './registry/registries.ts';
 export type { Repository } from './registry/repository.ts';
 export type { TokenRealmPolicy } from './registry/token-realm.ts';
+export { type BringOptions, bringImage } from './run/bring.ts';
+export { type Container, type ContainerSpec, createContainer } from './run/container.ts';
+export type { Spoken } from './run/frames.ts';
+export { createNetwork, createVolume, type Made, type MadeSpec } from './run/networks.ts';
+export { type RunStreams, runContainer } from './run/run.ts';
 export type { RegistryEvent, RegistryOptions } from './server/options.ts';
 export { type Registry, startRegistry } from './server/registry.ts';
 export { createCompressionTable } from './state/compressions.ts';

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { buildConnector } from 'undici';
-import type { Bytes } from '../bytes/stream.ts';
+import { type Bytes, collect } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
 import { createHttp, type Http, type HttpResponse } from '../http/client.ts';
 import { connectionOptions } from '../http/tls.ts';
@@ -208,35 +208,31 @@ function createEngine(http: Http, base: URL, where: string, found: Found): Engin
       return body.byteLength === 0 ? undefined : parseAnswer(body, name);
     },
     async upgrade(request, protocol) {
-      const { method, headers = {}, signal } = request;
-      try {
-        return await http.upgrade({ method, url: urlOf(request), headers, signal }, protocol);
-      } catch (error) {
+      const { method, what, headers = {}, signal } = request;
+      const asked = { method, url: urlOf(request), headers, signal };
+      const upgraded = await http.upgrade(asked, protocol).catch((error: unknown) => {
         throw brokenError(error, name);
-      }
+      });
+      if ('stream' in upgraded) return upgraded.stream;
+      throw refusal(messageOf(upgraded.body), { name, what, status: upgraded.status });
     },
     close: () => http.close(),
   };
 }
 
-/** The body of an answer whose breaking is told as the engine's. */
+/**
+ * The body of an answer whose breaking is told as the engine's. It may take as long as a container
+ * runs.
+ */
 function unbroken(answer: HttpResponse, name: string): Pick<HttpResponse, 'body' | 'read'> {
-  return {
-    body: (async function* (): Bytes {
-      try {
-        yield* answer.body;
-      } catch (error) {
-        throw brokenError(error, name);
-      }
-    })(),
-    async read(maxBytes, timeoutMs) {
-      try {
-        return await answer.read(maxBytes, timeoutMs);
-      } catch (error) {
-        throw brokenError(error, name);
-      }
-    },
-  };
+  const body = (async function* (): Bytes {
+    try {
+      yield* answer.body;
+    } catch (error) {
+      throw brokenError(error, name);
+    }
+  })();
+  return { body, read: (maxBytes) => collect(body, maxBytes, `the answer of ${name}`) };
 }
 
 function bodyOf({ body }: EngineRequest): {

@@ -23,12 +23,9 @@ export async function keepsWholeImages(
   );
 }
 
-/** An engine that images are loaded into; names are references. */
-export type EngineTarget = ArchiveTarget;
-
 /**
  * Starts to load images into an engine: what is pushed goes straight there, and the engine takes it
- * over when it is finished. What is given up before leaves nothing behind.
+ * over when it is finished. Names are references. What is given up before leaves nothing behind.
  *
  * @throws SlipwayError from its methods: what the engine says (`UNSUPPORTED`, `NO_SPACE`,
  * `NETWORK` …), and what an archive of kind `docker` can't hold
@@ -36,7 +33,7 @@ export type EngineTarget = ArchiveTarget;
 export async function createEngineTarget(
   engine: Engine,
   { signal, isWhole }: Signalled & { readonly isWhole: boolean },
-): Promise<EngineTarget> {
+): Promise<ArchiveTarget> {
   const stream = new PassThrough();
   const archive = await createArchive(stream, { kind: isWhole ? 'both' : 'docker', signal });
   let loading: Promise<void> | undefined;

@@ -1,8 +1,8 @@
-import type { Duplex } from 'node:stream';
 import { type buildConnector, Pool } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
 import { connectionError, stalled } from './connection-error.ts';
 import { connectionOptions, type TlsSettings } from './tls.ts';
+import { requestUpgrade, type Upgraded } from './upgrade.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -57,11 +57,11 @@ export interface Http {
   /** @throws SlipwayError `NETWORK`, `TLS`, `NOT_A_REGISTRY`; or what the body's iteration threw */
   send(request: HttpRequest): Promise<HttpResponse>;
   /**
-   * Turns a connection into a stream of bytes both ways (RFC 9110, 7.8).
+   * Asks for a connection to be turned into a stream of bytes both ways.
    *
-   * @throws SlipwayError `NETWORK`, also where the other side doesn't want to; `TLS`
+   * @throws SlipwayError `NETWORK`, `TLS`
    */
-  upgrade(request: Omit<HttpRequest, 'body'>, protocol: string): Promise<Duplex>;
+  upgrade(request: Omit<HttpRequest, 'body'>, protocol: string): Promise<Upgraded>;
   close(): Promise<void>;
 }
 
@@ -147,14 +147,9 @@ export function createHttp(options: HttpOptions = {}): Http {
     async upgrade({ method, url, headers, signal }, protocol) {
       signal?.throwIfAborted();
       try {
-        const { socket } = await poolFor(url).upgrade({
-          method,
-          path: `${url.pathname}${url.search}`,
-          headers: { ...BASE_HEADERS, ...headers },
-          protocol,
-          signal: signal ?? null,
-        });
-        return socket;
+        const path = `${url.pathname}${url.search}`;
+        const asked = { method: method as 'GET', path, headers: { ...BASE_HEADERS, ...headers } };
+        return await requestUpgrade(poolFor(url), asked, protocol, signal);
       } catch (error) {
         signal?.throwIfAborted();
         throw connectionError(error, url);

@@ -31,6 +31,7 @@ const COMMANDS = [
   'ls',
   'verify',
   'rm',
+  'run',
   'index',
   'index create',
   'index append',
@@ -62,6 +63,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '--listen': '127.0.0.1:0',
   '--max-size': '5M',
   '--filter': 'dangling=true',
+  '--pull': 'never',
   '--engine': 'buildah',
   '--timestamps': '0',
 };
