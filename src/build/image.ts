@@ -1,13 +1,13 @@
-import { compress } from '../bytes/compress.ts';
-import { type Bytes, fromMemory } from '../bytes/stream.ts';
+import { fromMemory } from '../bytes/stream.ts';
 import type { IngestTarget } from '../content/ingest.ts';
 import type { Signalled, Target } from '../content/transport.ts';
 import { type Descriptor, describe } from '../oci/descriptor.ts';
-import { type Digest, startDigest } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
 import { encodeDocument } from '../oci/manifest.ts';
 import { MEDIA_TYPE } from '../oci/mediatype.ts';
 import type { Platform } from '../oci/platform.ts';
 import { type LayerFile, layerTar } from './layer.ts';
+import { storeLayer } from './store-layer.ts';
 
 /** An image that is made of files and a config, without running anything. */
 export interface ImageOfFiles {
@@ -30,11 +30,14 @@ export async function buildImage(
   const layers: Descriptor[] = [];
   const diffIds: Digest[] = [];
   for (const files of image.layers) {
-    const { descriptor, diffId } = await buildLayer(store, layerTar(files), options);
+    const { descriptor, diffId } = await storeLayer(store, () => layerTar(files), {
+      settings: { format: 'gzip' },
+      ...options,
+    });
     layers.push(descriptor);
     diffIds.push(diffId);
   }
-  const config = await put(
+  const config = await putDocument(
     store,
     {
       created: CREATED,
@@ -48,7 +51,7 @@ export async function buildImage(
   );
   const mediaType = MEDIA_TYPE.ociManifest;
   const manifest = { schemaVersion: 2, mediaType, config, layers };
-  return { ...(await put(store, manifest, mediaType, options)), platform: image.platform };
+  return { ...(await putDocument(store, manifest, mediaType, options)), platform: image.platform };
 }
 
 /** Joins images into an index, in a store. */
@@ -58,36 +61,11 @@ export async function buildIndex(
   options: Signalled = {},
 ): Promise<Descriptor> {
   const mediaType = MEDIA_TYPE.ociIndex;
-  return await put(store, { schemaVersion: 2, mediaType, manifests }, mediaType, options);
+  return await putDocument(store, { schemaVersion: 2, mediaType, manifests }, mediaType, options);
 }
 
-async function buildLayer(
-  store: IngestTarget,
-  tar: Bytes,
-  options: Signalled,
-): Promise<{ descriptor: Descriptor; diffId: Digest }> {
-  const digester = startDigest();
-  const hashed = async function* (): Bytes {
-    for await (const chunk of tar) {
-      digester.update(chunk);
-      yield chunk;
-    }
-  };
-  const ingest = await store.ingest(options);
-  try {
-    for await (const chunk of compress(hashed(), 'gzip')) await ingest.write(chunk);
-    const made = await ingest.commit();
-    return {
-      descriptor: { mediaType: MEDIA_TYPE.ociLayerGzip, ...made },
-      diffId: digester.digest(),
-    };
-  } catch (error) {
-    await ingest.abort();
-    throw error;
-  }
-}
-
-async function put(
+/** Puts a document into a store. */
+export async function putDocument(
   store: Target,
   json: object,
   mediaType: string,

@@ -1,5 +1,5 @@
 import { type Bytes, fromMemory } from '../bytes/stream.ts';
-import { TAR_END, tarHeader, tarPadding } from '../bytes/tar-write.ts';
+import { TAR_END, type TarEntryOut, tarHeader, tarPadding } from '../bytes/tar-write.ts';
 import { SlipwayError } from '../errors.ts';
 
 /** A file of an image that is made of files. */
@@ -12,6 +12,11 @@ export interface LayerFile {
   readonly mode?: number;
   /** reads the content */
   readonly open: () => Bytes;
+}
+
+/** An entry of a layer; what has content reads it. */
+export interface LayerEntry extends TarEntryOut {
+  readonly open?: () => Bytes;
 }
 
 /** A file whose content is in memory. */
@@ -36,18 +41,30 @@ export async function* layerTar(files: readonly LayerFile[]): Bytes {
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
   checkPaths(sorted);
   const folders = new Set<string>();
-  for (const file of sorted) {
-    const parts = file.path.split('/').slice(0, -1);
+  const entries: LayerEntry[] = [];
+  for (const { path, ...file } of sorted) {
+    const parts = path.split('/').slice(0, -1);
     for (let depth = 1; depth <= parts.length; depth++) {
-      const folder = `${parts.slice(0, depth).join('/')}/`;
-      if (folders.has(folder)) continue;
-      folders.add(folder);
-      yield tarHeader({ name: folder, sizeBytes: 0, type: 'directory' });
+      const name = `${parts.slice(0, depth).join('/')}/`;
+      if (!folders.has(name)) entries.push({ name, sizeBytes: 0, type: 'directory' });
+      folders.add(name);
     }
-    const { path, sizeBytes, mode } = file;
-    yield tarHeader({ name: path, sizeBytes, ...(mode === undefined ? {} : { mode }) });
-    yield* sized(file);
-    yield tarPadding(sizeBytes);
+    entries.push({ ...file, name: path });
+  }
+  yield* tarOf(entries);
+}
+
+/**
+ * The tar of entries, in their order.
+ *
+ * @throws SlipwayError `SIZE_MISMATCH` for a file whose content isn't as long as it was said
+ */
+export async function* tarOf(entries: Iterable<LayerEntry>): Bytes {
+  for (const entry of entries) {
+    yield tarHeader(entry);
+    if (entry.open === undefined) continue;
+    yield* sized(entry.name, entry.sizeBytes, entry.open());
+    yield tarPadding(entry.sizeBytes);
   }
   yield TAR_END;
 }
@@ -73,9 +90,9 @@ function checkPaths(sorted: readonly LayerFile[]): void {
 }
 
 /** The content of a file, exactly as long as its header says: else all that follows is garbled. */
-async function* sized({ path, sizeBytes, open }: LayerFile): Bytes {
+async function* sized(path: string, sizeBytes: number, content: Bytes): Bytes {
   let size = 0;
-  for await (const chunk of open()) {
+  for await (const chunk of content) {
     size += chunk.byteLength;
     if (size > sizeBytes) break;
     yield chunk;
