@@ -12,8 +12,8 @@ export interface Wanted {
   readonly engine: EngineName | 'auto';
   /** in the order in which `auto` asks them */
   readonly engines: readonly BuildEngine[];
-  /** labels of every image config */
-  readonly labels?: Texts;
+  /** labels of every image config, told when the image is there */
+  readonly labels?: (built: Graph) => Promise<Texts>;
   /** annotations of every image's manifest */
   readonly annotations?: Texts;
   /** annotations of the index, where several platforms are built */
@@ -43,7 +43,8 @@ export async function build(
   });
   const root = await engine.build(request, options);
   let graph = graphOf(store, root, 'what was built');
-  if (hasAny(wanted.labels)) graph = await addLabels(graph, wanted.labels, { signal });
+  const labels = await wanted.labels?.(graph);
+  if (hasAny(labels)) graph = await addLabels(graph, labels, { signal });
   if (hasAny(wanted.annotations)) {
     graph = await annotateManifests(graph, wanted.annotations, { signal });
   }

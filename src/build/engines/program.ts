@@ -58,8 +58,10 @@ export async function runProgram<T>(
   call.signal?.addEventListener('abort', stop.now, { once: true });
   try {
     const reading = read(child.stdout);
-    // Whoever stops reading leaves the program before a full pipe.
-    reading.catch(stop.now);
+    reading.catch(() => {
+      // Whoever stops reading in the middle leaves the program before a full pipe.
+      if (!child.stdout.readableEnded) stop.now();
+    });
     const [result, end] = await Promise.allSettled([reading, ended]);
     call.signal?.throwIfAborted();
     if (end.status === 'rejected') throw cannotStart(call.program, end.reason);

@@ -1,10 +1,13 @@
 import type { Command } from 'commander';
+import { finalBaseImage } from '../../build/base-images.ts';
+import { baseLabels } from '../../build/base-labels.ts';
 import { build } from '../../build/build.ts';
 import type { BuildRequest } from '../../build/engine.ts';
 import { folderDockerfile } from '../../build/folder-image.ts';
 import { gitLabels } from '../../build/git-labels.ts';
 import { readBuildInput } from '../../build/read-input.ts';
 import { type Graph, graphOf } from '../../content/graph.ts';
+import type { Signalled } from '../../content/transport.ts';
 import { SlipwayError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
 import {
@@ -68,8 +71,9 @@ export function command(cli: Cli): Command {
 }
 
 const HELP = `
-The first engine that can do it builds: BuildKit through docker buildx (or buildctl, first where
-BUILDKIT_HOST is set), buildah. Secrets are given as places, never as text.
+The first engine that can do it builds: native (in this process, for what runs no commands), BuildKit
+through docker buildx or buildctl (first where BUILDKIT_HOST is set), a running Docker or Podman,
+buildah. Secrets are given as places, never as text.
 
 Examples:
   slipway build -t localhost:5000/app:1 --push .
@@ -178,20 +182,15 @@ async function buildGraph(context: Context, where: string, flags: Flags): Promis
       ...(compression === undefined ? {} : { compression }),
       ...(timestamps === undefined ? {} : { timestamps }),
     };
-    const fromGit =
-      flags.gitLabels === true
-        ? await gitLabels(request.context.kind === 'folder' ? request.context.path : undefined, {
-            env,
-            signal,
-            epoch: typeof timestamps === 'number' ? timestamps : undefined,
-          })
-        : {};
     return await build(
       request,
       {
         engine: flags.engine,
-        engines: buildEngines(env),
-        labels: { ...fromGit, ...labels(flags.label) },
+        engines: await buildEngines(context, env),
+        labels: async (built) => ({
+          ...(flags.gitLabels === true ? await sourceLabels(context, built, request) : {}),
+          ...labels(flags.label),
+        }),
         annotations: noted.manifest,
         indexAnnotations: noted.index,
       },
@@ -200,6 +199,31 @@ async function buildGraph(context: Context, where: string, flags: Flags): Promis
   } finally {
     await input.close();
   }
+}
+
+/** What git, the CI system and the Dockerfile say about where an image comes from. */
+async function sourceLabels(
+  context: Context,
+  built: Graph,
+  request: BuildRequest,
+): Promise<Readonly<Record<string, string>>> {
+  const { signal } = context;
+  const { timestamps } = request;
+  const folder = request.context.kind === 'folder' ? request.context.path : undefined;
+  const epoch = typeof timestamps === 'number' ? timestamps : undefined;
+  const fromGit = await gitLabels(folder, { epoch, signal });
+  const base = finalBaseImage(request);
+  if (base === undefined) return fromGit;
+  const open = async (reference: Reference, options: Signalled): Promise<Graph> => {
+    const name = formatReference(reference);
+    const store = await context.store();
+    const root = await store.resolve(reference.digest ?? name, options).catch(() => undefined);
+    if (root !== undefined) return graphOf(store, root, name);
+    const repository = (await context.registries()).repository(reference);
+    const wanted = reference.digest ?? reference.tag ?? '';
+    return graphOf(repository, await repository.resolve(wanted, options), name);
+  };
+  return { ...fromGit, ...(await baseLabels(built, base, open, { signal })) };
 }
 
 /** The Dockerfile of a folder that is to be put on top of an image, if that is what is wanted. */
