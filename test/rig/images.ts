@@ -16,7 +16,7 @@ export async function busyboxRoot(owner: Owner): Promise<string> {
 }
 
 /** Imports a busybox into the engine as `base:latest`. */
-export async function importBase(owner: Owner, { docker }: Docker): Promise<void> {
+export async function importBase(owner: Owner, { docker }: Pick<Docker, 'docker'>): Promise<void> {
   const root = await busyboxRoot(owner);
   const tar = path.join(path.dirname(root), 'base.tar');
   await mustRun('tar', ['-C', root, '-cf', tar, '.']);
@@ -29,7 +29,7 @@ export async function importBase(owner: Owner, { docker }: Docker): Promise<void
  */
 export async function buildTestImage(
   owner: Owner,
-  { docker }: Docker,
+  { docker }: Pick<Docker, 'docker'>,
   name: string,
   text: string,
 ): Promise<void> {
