@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { buildConnector } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
@@ -252,8 +253,11 @@ function bodyOf({ body }: EngineRequest): {
 function connectorFor(address: EngineAddress): buildConnector.connector {
   if (address.kind === 'ssh') {
     return (_options, done) => {
-      // It has what is needed of a socket.
-      done(null, dialThroughSsh(address) as unknown as import('node:net').Socket);
+      dialThroughSsh(address).then(
+        // It has what is needed of a socket.
+        (stream) => done(null, stream as Socket),
+        (error: Error) => done(error, null),
+      );
     };
   }
   const timeout = 10_000;

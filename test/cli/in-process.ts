@@ -17,8 +17,15 @@ export interface CommandLine extends Omit<Slipway, 'run' | 'must'> {
   readonly program: Slipway;
 }
 
-/** Prepares the command line with an empty home. One run at a time: the environment is shared. */
-export async function prepareCommandLine(owner: Owner): Promise<CommandLine> {
+/**
+ * Prepares the command line with an empty home. One run at a time: the environment is shared.
+ *
+ * @param env further variables of the runs in this process
+ */
+export async function prepareCommandLine(
+  owner: Owner,
+  env: Readonly<Record<string, string>> = {},
+): Promise<CommandLine> {
   const program = await prepareSlipway(owner);
   const run: CommandLine['run'] = async (args, signal = new AbortController().signal) => {
     let stdout = '';
@@ -33,7 +40,7 @@ export async function prepareCommandLine(owner: Owner): Promise<CommandLine> {
       isTerminal: false,
       columns: 80,
     };
-    const wanted: Record<string, string | undefined> = { ...program.env, CI: undefined };
+    const wanted: Record<string, string | undefined> = { ...program.env, ...env, CI: undefined };
     const before = Object.fromEntries(Object.keys(wanted).map((key) => [key, process.env[key]]));
     setEnvironment(wanted);
     try {
