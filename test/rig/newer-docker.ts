@@ -21,15 +21,19 @@ export function missingNewerDocker(): string | false {
   return missingEngine('runc');
 }
 
-/** Starts a Docker that keeps images in containerd's store, with BuildKit and buildx. */
-export async function startNewerDockerd(owner: Owner): Promise<DockerCommand> {
+/** Starts a Docker with BuildKit and buildx; it keeps images in containerd's store, or in its own. */
+export async function startNewerDockerd(
+  owner: Owner,
+  { store = 'containerd' }: { readonly store?: 'containerd' | 'classic' } = {},
+): Promise<DockerCommand> {
   const folder = await tempDir(owner);
   const at = (name: string) => path.join(folder, name);
   const part = (name: string) => path.join(ROOT, name);
   await mkdir(at('config/cli-plugins'), { recursive: true });
   const plugin = 'cli-plugins/docker-buildx';
   await symlink(part(`usr/libexec/docker/${plugin}`), at(`config/${plugin}`));
-  await writeFile(at('daemon.json'), '{"features":{"containerd-snapshotter":true}}');
+  const features = { 'containerd-snapshotter': store === 'containerd' };
+  await writeFile(at('daemon.json'), JSON.stringify({ features }));
   atEnd(owner, () => unmountBelow(folder));
   const programs = ['usr/bin', 'usr/sbin', 'usr/libexec/docker'].map(part);
   const env = {

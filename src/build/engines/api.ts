@@ -2,7 +2,6 @@ import { type Bytes, readHandleBytes } from '../../bytes/stream.ts';
 import type { Signalled } from '../../content/transport.ts';
 import type { Credential, CredentialLookup } from '../../credentials/credential.ts';
 import { connectEngine, type Engine } from '../../engine/client.ts';
-import { exportImage } from '../../engine/source.ts';
 import { isSlipwayError, SlipwayError } from '../../errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { formatPlatform, type Platform } from '../../oci/platform.ts';
@@ -11,7 +10,7 @@ import type { BuildEngine, BuildOptions, BuildRequest, Suitability } from '../en
 import { readBuildAnswer } from './api-answer.ts';
 import { contextTar, SENT_DOCKERFILE } from './context-tar.ts';
 import { buildEachPlatform } from './each-platform.ts';
-import { takeImage } from './take.ts';
+import { takeFromEngine } from './take.ts';
 
 /**
  * A running Docker or Podman, through the build of its API: the classic builder, and buildah inside
@@ -109,7 +108,7 @@ async function buildOne(
   headers: Readonly<Record<string, string>>,
   options: BuildOptions,
 ): Promise<Descriptor> {
-  const { signal, spoolDir } = options;
+  const { signal } = options;
   const { context, target, network, isolation, timestamps, cacheFrom } = request;
   const isPodman = engine.product === 'podman';
   const answer = await engine
@@ -149,12 +148,7 @@ async function buildOne(
     });
   const { product } = engine;
   const id = await readBuildAnswer(answer.body, { engine: product, emit: options.emit });
-  const archive = await exportImage(engine, id, { spoolDir, signal });
-  try {
-    return await takeImage(archive, await archive.resolve('', { signal }), options);
-  } finally {
-    await archive.close();
-  }
+  return await takeFromEngine(engine, id, options);
 }
 
 /** An engine that won't even begin finds something wrong with what is to be built. */

@@ -1,10 +1,16 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { printable } from '../../bytes/printable.ts';
 import type { Signalled } from '../../content/transport.ts';
+import { connectEngine } from '../../engine/client.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import { formatPlatform } from '../../oci/platform.ts';
-import type { BuildEngine, BuildRequest, Suitability } from '../engine.ts';
+import type { BuildEngine, BuildOptions, BuildRequest, Suitability } from '../engine.ts';
 import { epochEnvironment, exporterWords, secretWords } from './buildkit-words.ts';
-import { askProgram, type ProgramCall, runProgram } from './program.ts';
+import { askProgram, type ProgramCall, runProgram, tellOutput } from './program.ts';
 import { withStandardInput } from './standard-input.ts';
-import { takeArchive } from './take.ts';
+import { takeArchive, takeFromEngine } from './take.ts';
+import { withTemporaryFolder } from './temporary.ts';
 
 /**
  * BuildKit through `docker buildx`: the builder that docker is set to, which may be a remote one
@@ -13,25 +19,51 @@ import { takeArchive } from './take.ts';
 export function buildxEngine(program = 'docker'): BuildEngine {
   return {
     name: 'buildx',
-    probe: (_request, options = {}) => probe(program, options),
+    probe: (request, options = {}) => probe(program, request, options),
     async build(request, options) {
+      const { emit, signal } = options;
+      const builder = await askBuilder(program, { signal });
       return await withStandardInput(request, options, async (stdin) => {
-        const call: ProgramCall = {
-          engine: 'buildx',
-          program,
-          args: buildxArguments(request),
-          env: epochEnvironment(request),
-          stdin,
-          emit: options.emit,
-          signal: options.signal,
-        };
-        return await runProgram(call, (stdout) => takeArchive(stdout, 'buildx', options));
+        const env = epochEnvironment(request);
+        const call = { engine: 'buildx', program, env, stdin, emit, signal };
+        if (await canExport(program, builder, { signal })) {
+          const args = buildxArguments(request, [`--output=${exporterWords(request)}`]);
+          return await runProgram({ ...call, args }, (stdout) =>
+            takeArchive(stdout, 'buildx', options),
+          );
+        }
+        return await loadAndTake(call, request, options);
       });
     },
   };
 }
 
-async function probe(program: string, { signal }: Signalled): Promise<Suitability> {
+/** The way through docker's classic image store, which is the only one that its own builder has. */
+async function loadAndTake(
+  call: Omit<ProgramCall, 'args'>,
+  request: BuildRequest,
+  options: BuildOptions,
+): Promise<Descriptor> {
+  const { signal, spoolDir } = options;
+  const id = await withTemporaryFolder(spoolDir, async (folder) => {
+    const idFile = join(folder, 'id');
+    const args = buildxArguments(request, ['--load', `--iidfile=${idFile}`]);
+    await runProgram({ ...call, args }, (stdout) => tellOutput(stdout, call));
+    return (await readFile(idFile, 'utf8')).trim();
+  });
+  const engine = await connectEngine({ only: 'docker', signal });
+  try {
+    return await takeFromEngine(engine, id, options);
+  } finally {
+    await engine.close();
+  }
+}
+
+async function probe(
+  program: string,
+  request: BuildRequest,
+  { signal }: Signalled,
+): Promise<Suitability> {
   const version = await askProgram(program, ['buildx', 'version'], { signal });
   if (version?.status !== 0) {
     return {
@@ -41,21 +73,19 @@ async function probe(program: string, { signal }: Signalled): Promise<Suitabilit
       hint: 'install docker and its buildx plugin',
     };
   }
-  const builder = await askProgram(program, ['buildx', 'inspect'], { signal });
-  const told = `${builder?.stdout ?? ''}\n${builder?.stderr ?? ''}`;
-  const problem = /^(?:Error|ERROR): *(.+)$/m.exec(told)?.[1];
-  if (builder?.status !== 0 || problem !== undefined) {
+  const builder = await askBuilder(program, { signal });
+  if (builder.problem !== undefined) {
     return {
       can: false,
       isAbsent: process.env.DOCKER_HOST === undefined && process.env.BUILDX_BUILDER === undefined,
-      reason: `its builder doesn't answer${problem === undefined ? '' : ` (${problem})`}`,
+      reason: `its builder doesn't answer${builder.problem === '' ? '' : ` (${builder.problem})`}`,
       hint: 'start the docker engine, or choose a builder: docker buildx ls shows those there are',
     };
   }
-  if (/^Driver: +docker$/m.test(told) && !(await canExport(program, { signal }))) {
+  if (request.platforms.length > 1 && !(await canExport(program, builder, { signal }))) {
     return {
       can: false,
-      reason: "docker's classic image store can't export what buildx builds",
+      reason: "docker's classic image store holds one platform of an image only",
       hint: 'make a builder with docker buildx create --use, or turn on the containerd image store',
     };
   }
@@ -63,15 +93,36 @@ async function probe(program: string, { signal }: Signalled): Promise<Suitabilit
   return { can: true, ...(found === undefined ? {} : { version: found }) };
 }
 
+interface Builder {
+  /** `docker`: the one inside of the engine */
+  readonly driver: string;
+  /** why it can't be used */
+  readonly problem?: string;
+}
+
+async function askBuilder(program: string, { signal }: Signalled): Promise<Builder> {
+  const answer = await askProgram(program, ['buildx', 'inspect'], { signal });
+  const told = `${answer?.stdout ?? ''}\n${answer?.stderr ?? ''}`;
+  const driver = /^Driver: +(\S+)/m.exec(told)?.[1] ?? '';
+  const problem = /^(?:Error|ERROR): *(.+)$/m.exec(told)?.[1];
+  if (answer?.status === 0 && problem === undefined) return { driver };
+  return { driver, problem: printable(problem ?? '') };
+}
+
 /** The builder inside of docker writes archives only where images are kept in containerd's store. */
-async function canExport(program: string, { signal }: Signalled): Promise<boolean> {
+async function canExport(
+  program: string,
+  { driver }: Builder,
+  { signal }: Signalled,
+): Promise<boolean> {
+  if (driver !== 'docker') return true;
   const format = ['info', '--format', '{{json .DriverStatus}}'];
   const info = await askProgram(program, format, { signal });
   return info?.stdout.includes('io.containerd.snapshotter') === true;
 }
 
 /** What follows `docker`: everything that can be is one word with its value. */
-function buildxArguments(request: BuildRequest): readonly string[] {
+function buildxArguments(request: BuildRequest, output: readonly string[]): readonly string[] {
   const { context, dockerfile, network, target } = request;
   const each = (name: string, values: readonly string[]) =>
     values.map((value) => `--${name}=${value}`);
@@ -81,7 +132,7 @@ function buildxArguments(request: BuildRequest): readonly string[] {
     '--progress=plain',
     // An attestation of when and how it was built would give every build another digest.
     '--provenance=false',
-    `--output=${exporterWords(request)}`,
+    ...output,
     ...each('platform', request.platforms.length === 0 ? [] : [platformList(request)]),
     ...each(
       'build-arg',

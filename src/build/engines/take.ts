@@ -3,6 +3,8 @@ import type { Bytes } from '../../bytes/stream.ts';
 import { copyGraph } from '../../content/copy.ts';
 import { graphOf } from '../../content/graph.ts';
 import type { Source } from '../../content/transport.ts';
+import type { Engine } from '../../engine/client.ts';
+import { exportImage } from '../../engine/source.ts';
 import { openLayout } from '../../layout/layout.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { BuildOptions } from '../engine.ts';
@@ -42,8 +44,23 @@ export async function takeLayout(
   }
 }
 
+/** Takes an image of a running engine into the store. */
+export async function takeFromEngine(
+  engine: Engine,
+  id: string,
+  options: BuildOptions,
+): Promise<Descriptor> {
+  const { signal, spoolDir } = options;
+  const archive = await exportImage(engine, id, { spoolDir, signal });
+  try {
+    return await takeImage(archive, await archive.resolve('', { signal }), options);
+  } finally {
+    await archive.close();
+  }
+}
+
 /** Takes an image into the store, without a name. */
-export async function takeImage(
+async function takeImage(
   source: Source,
   root: Descriptor,
   { store, signal, emit }: BuildOptions,
