@@ -43,7 +43,10 @@ function changeBy(
     case 'ENV': {
       const pairs = expandedPairs(instruction, expand);
       let env = config.Env ?? [];
-      for (const [name, value] of pairs) env = withEnv(env, name, value);
+      for (const [name, value] of pairs) {
+        env = withEnv(env, name, value);
+        state.args.delete(name);
+      }
       changeConfig(state, { Env: env });
       return `ENV ${pairs.map((pair) => pair.join('=')).join(' ')}`;
     }

@@ -26,7 +26,9 @@ export function globalsOf(
       try {
         const usual = value && expandWord(value, globals, dockerfile.escapeWith);
         const found = args.get(name) ?? usual;
-        if (found !== undefined) globals.set(name, found);
+        // As BuildKit has it, ARG TARGETARCH before FROM takes the platform away.
+        if (found === undefined) globals.delete(name);
+        else globals.set(name, found);
       } catch (error) {
         throw error instanceof ExpansionError ? syntaxError(where, error.message) : error;
       }

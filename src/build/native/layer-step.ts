@@ -69,11 +69,11 @@ export async function copyStep(
   });
   const text = [
     keyword,
+    ...(ownerText === undefined ? [] : [`--chown=${ownerText}`]),
+    ...(modeText === undefined ? [] : [`--chmod=${modeText}`]),
     ...names,
     ...instruction.heredocs.map(({ name }) => `<<${name}`),
     written,
-    ...(ownerText === undefined ? [] : [`--chown=${ownerText}`]),
-    ...(modeText === undefined ? [] : [`--chmod=${modeText}`]),
   ].join(' ');
   return await finishLayer(run, state, draft, text, instruction.link);
 }

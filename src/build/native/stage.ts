@@ -169,8 +169,8 @@ async function carryOut(
 ): Promise<boolean> {
   const { where } = instruction;
   const { escapeWith } = run.dockerfile;
-  // What ENV sets wins over an ARG of the same name.
-  const variables = new Map([...state.args, ...envMap(state.image.config.Env ?? [])]);
+  // An ARG hides what ENV set before it, until ENV sets it again.
+  const variables = new Map([...envMap(state.image.config.Env ?? []), ...state.args]);
   const expand = {
     heredoc: (text: string) => guarded(where, () => expandHeredoc(text, variables)),
     word: (text: string) => expanded(text, variables, escapeWith, where),

@@ -1,0 +1,3 @@
+# engines: native buildkit
+FROM base
+ADD archive.tar.zst /z/

@@ -1,0 +1,5 @@
+# engines: native buildkit
+FROM base
+COPY filelink /as-file
+COPY dirlink /as-folder
+COPY dirlink/sub /sub

@@ -1,0 +1,4 @@
+# engines: native buildkit docker podman buildah
+FROM base
+CMD ["x"]
+ENTRYPOINT ["/bin/echo"]

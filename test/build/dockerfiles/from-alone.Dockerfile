@@ -1,0 +1,2 @@
+# engines: native buildkit docker podman buildah
+FROM base

@@ -1,0 +1,3 @@
+# engines: native buildkit docker podman buildah
+FROM base
+HEALTHCHECK NONE

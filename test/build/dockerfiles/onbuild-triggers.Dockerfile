@@ -1,0 +1,3 @@
+# engines: native buildkit docker podman buildah
+FROM base-onbuild
+LABEL after=1

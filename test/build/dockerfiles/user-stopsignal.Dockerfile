@@ -1,0 +1,5 @@
+# engines: native buildkit docker podman buildah
+FROM base
+ARG WHO=app
+USER $WHO:staff
+STOPSIGNAL SIGQUIT
