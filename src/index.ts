@@ -6,8 +6,28 @@
  */
 export { type Archive, type ArchiveImage, openArchive } from './archive/archive.ts';
 export { type ArchiveTarget, createArchive } from './archive/write.ts';
+export { type BuildSettings, build } from './build/build.ts';
+export {
+  type BuildArg,
+  type BuildContext,
+  type BuildEngine,
+  type BuildOptions,
+  type BuildRequest,
+  type BuildSecret,
+  type Dockerfile,
+  ENGINE_NAMES,
+  type EngineName,
+  type Suitability,
+} from './build/engine.ts';
+export { apiEngine } from './build/engines/api.ts';
+export { buildahEngine } from './build/engines/buildah.ts';
+export { buildctlEngine } from './build/engines/buildctl.ts';
+export { buildxEngine } from './build/engines/buildx.ts';
+export { gitLabels } from './build/git-labels.ts';
 export { buildImage, buildIndex, type ImageOfFiles } from './build/image.ts';
 export { type LayerFile, textFile } from './build/layer.ts';
+export { createNativeEngine, type NativeOptions } from './build/native/engine.ts';
+export { type BuildInput, type BuildWords, readBuildInput } from './build/read-input.ts';
 export type { Bytes } from './bytes/stream.ts';
 export { type CopyOptions, type CopyResult, copyGraph } from './content/copy.ts';
 export {

@@ -7,7 +7,7 @@ import type { BuildEngine, BuildOptions, BuildRequest, EngineName } from './engi
 type Texts = Readonly<Record<string, string>>;
 
 /** What is wanted beside the request, whichever engine builds. */
-export interface Wanted {
+export interface BuildSettings {
   /** one engine, or the first that can do it */
   readonly engine: EngineName | 'auto';
   /** in the order in which `auto` asks them */
@@ -29,7 +29,7 @@ export interface Wanted {
  */
 export async function build(
   request: BuildRequest,
-  wanted: Wanted,
+  wanted: BuildSettings,
   options: BuildOptions,
 ): Promise<Graph> {
   const { signal, emit, store } = options;
