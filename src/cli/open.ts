@@ -9,6 +9,7 @@ import type { Source } from '../content/transport.ts';
 import { createEngineTarget, keepsWholeImages } from '../engine/target.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { openLayout } from '../layout/layout.ts';
+import type { Platform } from '../oci/platform.ts';
 import {
   familiarReference,
   formatReference,
@@ -144,8 +145,8 @@ export interface OpenDestination {
   finish(): Promise<void>;
   /** layers should be compressed on the way there, unless the user said otherwise */
   readonly isCompressed: boolean;
-  /** What of an image this place can hold. */
-  fit?(graph: Graph): Promise<Graph>;
+  /** What of an image this place can hold; of several platforms the one that was asked for. */
+  fit?(graph: Graph, asked: Platform | undefined): Promise<Graph>;
 }
 
 /** Opens a place for an image to go to. */
@@ -210,7 +211,9 @@ async function engineDestination(context: Context, name: string): Promise<OpenDe
     destination: { target: { ...target, name: shown }, names: [formatReference(reference)] },
     finish: () => target.finish(),
     isCompressed: false,
-    fit: async (graph) =>
-      isWhole ? graph : await reducePlatforms(graph, [engine.platform], { single: true, signal }),
+    async fit(graph, asked = engine.platform) {
+      if (isWhole) return graph;
+      return await reducePlatforms(graph, [asked], { single: true, signal });
+    },
   };
 }

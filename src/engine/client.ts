@@ -195,7 +195,9 @@ function createEngine(http: Http, base: URL, where: string, found: Found): Engin
       .catch((error: unknown) => {
         throw brokenError(error, name);
       });
-    if (answer.status < 400) return { ...answer, ...unbroken(answer, name) };
+    // 304: it is so already. No other redirection is one that an engine makes.
+    const isDone = answer.status < 300 || answer.status === 304;
+    if (isDone) return { ...answer, ...unbroken(answer, name) };
     const said = messageOf(await answer.read(MAX_ERROR_BYTES));
     throw refusal(said, { name, what, status: answer.status });
   };

@@ -57,6 +57,8 @@ export interface Container {
 }
 
 const MAX_ANSWER_BYTES = 64 * 1024;
+/** How long an engine may take to remove what it is removing. */
+const REMOVAL_MS = 30_000;
 
 /**
  * Makes a container, which doesn't run yet.
@@ -150,6 +152,14 @@ function containerOf(
       throw new SlipwayError('SERVER_ERROR', `${engine.name} didn't tell how a container ended`);
     };
   };
+  const untilRemoved = async (): Promise<void> => {
+    try {
+      const read = await watch('removed', { signal: AbortSignal.timeout(REMOVAL_MS) });
+      await read();
+    } catch (error) {
+      if (!isSlipwayError(error, 'NOT_FOUND')) throw error;
+    }
+  };
   return {
     id,
     warnings,
@@ -181,8 +191,10 @@ function containerOf(
       try {
         await (await engine.send({ method: 'DELETE', path, query, what })).drop();
       } catch (error) {
-        // Somebody else may be removing it, or have done so.
-        if (!isSlipwayError(error) || ![404, 409].includes(error.facts.status ?? 0)) throw error;
+        const status = isSlipwayError(error) ? error.facts.status : undefined;
+        if (status !== 404 && status !== 409) throw error;
+        // The engine is removing it by itself: gone is what is gone.
+        if (status === 409) await untilRemoved();
       }
     },
   };

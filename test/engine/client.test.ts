@@ -170,6 +170,16 @@ test('a newer engine is spoken to in the version that we know', async (t) => {
   assert.ok(engine.speaks('1.44'));
 });
 
+test('a redirection is followed nowhere', async (t) => {
+  const engine = await connect(t, (_request, response) => {
+    response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end();
+  });
+  await assert.rejects(
+    engine.json({ method: 'GET', path: '/images/json', what: 'list' }),
+    failing('SERVER_ERROR', /couldn't list/, /^/),
+  );
+});
+
 test('an engine that says nothing is given up', async (t) => {
   const socket = path.join(await tempDir(t), 's');
   const server = net.createServer(() => {});

@@ -145,6 +145,27 @@ suite('commands in containers of a running Docker', { skip }, () => {
     assert.equal(await containers(), '');
   });
 
+  test('a reader that goes away stops the command, and its container is gone', async () => {
+    const words = [
+      'run',
+      '-q',
+      '--network=none',
+      'base',
+      '/bin/sh',
+      '-c',
+      'while :; do echo up; done',
+    ];
+    const child = spawn(process.execPath, [MAIN, ...words], {
+      env: { PATH: process.env.PATH, ...slipway.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.stdout.destroy();
+    assert.equal(await ended, 0);
+    assert.equal(await containers(), '');
+  });
+
   test('a container whose slipway was killed goes when its command ends', async (t) => {
     const folder = await tempDir(t);
     await mkdir(path.join(folder, 'mnt'));

@@ -3,7 +3,7 @@ import { SlipwayError } from '../../errors.ts';
 import type { PublishedImage } from '../../publish/publication.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { Context } from '../context.ts';
-import { addImageFlags, addRegistryFlags, compressionSettings } from '../flags.ts';
+import { addImageFlags, addRegistryFlags, compressionSettings, wantedPlatforms } from '../flags.ts';
 import { type Location, parseLocation } from '../location.ts';
 import { compress, derive, openDestination, openImage } from '../open.ts';
 import { addPublishFlags, type PublishFlags } from '../publish-flags.ts';
@@ -75,7 +75,7 @@ async function copyImage(
       compressed = await compress(context, asIs, settings);
     }
     const wanted = wantsCompression ? compressed : asIs;
-    const graph = fit === undefined ? wanted : await fit(wanted);
+    const graph = fit === undefined ? wanted : await fit(wanted, wantedPlatforms(flags)?.[0]);
     const copied: PublishedImage = { graph, destinations: [destination] };
     images.push(...(flags.withReferrers ? await withReferrers(context, image, copied) : [copied]));
     finishes.push(finish);

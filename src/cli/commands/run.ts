@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Engine } from '../../engine/client.ts';
 import { findEngineImage } from '../../engine/images.ts';
-import { isSlipwayError, SlipwayError } from '../../errors.ts';
+import { isSlipwayError, SlipwayError, systemCode } from '../../errors.ts';
 import { parsePlatform } from '../../oci/platform.ts';
 import { familiarReference } from '../../oci/reference.ts';
 import { bringImage } from '../../run/bring.ts';
@@ -90,6 +90,7 @@ async function runImage(
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform) }),
   };
+  const giveBackOutput = keepOutput();
   const terminal = flags.tty === true ? takeTerminal(flags.interactive === true) : undefined;
   let status: number;
   try {
@@ -106,8 +107,13 @@ async function runImage(
       },
       { signal },
     );
+  } catch (error) {
+    // Nobody reads what it says any more: it has been stopped, and that is all.
+    if (systemCode(error) === 'EPIPE') return;
+    throw error;
   } finally {
     terminal?.giveBack();
+    giveBackOutput();
   }
   if (status !== 0) {
     throw new SlipwayError('COMMAND_FAILED', `the command ended with status ${status}`, {
@@ -148,6 +154,18 @@ async function findOrBring(
     }
   }
   return await bring({ transport: 'docker', reference }, name);
+}
+
+/** A reader that closes the pipe would end the program at once, and the container would stay. */
+function keepOutput(): () => void {
+  const before = process.stdout.listeners('error') as ((error: Error) => void)[];
+  const ignore = (): void => {};
+  process.stdout.on('error', ignore);
+  for (const listener of before) process.stdout.off('error', listener);
+  return () => {
+    for (const listener of before) process.stdout.on('error', listener);
+    process.stdout.off('error', ignore);
+  };
 }
 
 /** What a command says is its own business: it goes out as it is, as fast as it is taken. */
