@@ -1,4 +1,5 @@
 import { compress } from '../bytes/compress.ts';
+import { decompress } from '../bytes/inflate.ts';
 import type { Bytes } from '../bytes/stream.ts';
 import type { CompressionSettings, CompressionTable } from '../content/derivations/compress.ts';
 import type { IngestTarget } from '../content/ingest.ts';
@@ -20,7 +21,10 @@ export interface StoredLayer {
 /** What earlier runs have made, and where it is. */
 export interface LayerCache {
   readonly table: CompressionTable;
-  readonly store: Fetcher & { blobSize(digest: Digest): Promise<number | undefined> };
+  readonly store: Fetcher & {
+    blobSize(digest: Digest): Promise<number | undefined>;
+    removeBlob(digest: Digest): Promise<boolean>;
+  };
 }
 
 export interface StoreLayerOptions extends Signalled {
@@ -39,15 +43,16 @@ export interface StoreLayerOptions extends Signalled {
 export async function storeLayer(
   store: IngestTarget,
   tar: () => Bytes,
-  { settings, cache, signal }: StoreLayerOptions,
+  options: StoreLayerOptions,
 ): Promise<StoredLayer> {
+  const { settings, cache, signal } = options;
   const mediaType = settings.format === 'gzip' ? MEDIA_TYPE.ociLayerGzip : MEDIA_TYPE.ociLayerZstd;
   let expected: Digest | undefined;
   if (cache !== undefined) {
     expected = await digestOfBytes(tar(), signal);
     const known = cache.table.get(expected, settings);
     const descriptor = known === undefined ? undefined : { mediaType, ...known };
-    if (descriptor !== undefined && (await isWhole(cache, descriptor, signal))) {
+    if (descriptor !== undefined && (await isWhole(cache, descriptor, expected, options))) {
       return { descriptor, diffId: expected, isCached: true };
     }
   }
@@ -83,19 +88,29 @@ async function digestOfBytes(bytes: Bytes, signal: AbortSignal | undefined): Pro
   return digester.digest();
 }
 
-/** True if the blob is there, with the bytes that it should have. */
+/**
+ * True if the blob is there, is what its digest says, and unpacks to the layer. What the table says
+ * was written by somebody, some time.
+ */
 async function isWhole(
   { store }: LayerCache,
-  descriptor: Descriptor,
-  signal: AbortSignal | undefined,
+  blob: Descriptor,
+  diffId: Digest,
+  { settings, signal }: StoreLayerOptions,
 ): Promise<boolean> {
-  if ((await store.blobSize(descriptor.digest)) !== descriptor.size) return false;
+  const size = await store.blobSize(blob.digest);
+  if (size === undefined) return false;
+  const bytes = () => store.fetch(blob, { signal });
   try {
-    for await (const _ of verifiedBytes(descriptor, store.fetch(descriptor, { signal })));
-    return true;
+    const checked = verifiedBytes({ ...blob, size }, bytes());
+    const unpacked = decompress(checked, settings.format, { what: blob.digest });
+    return (await digestOfBytes(unpacked, signal)) === diffId && size === blob.size;
   } catch (error) {
-    if (isSlipwayError(error)) return false;
-    throw error;
+    if (!isSlipwayError(error)) throw error;
+    // A blob that is there is kept when it comes again: one that is damaged has to go first.
+    const isDamaged = (await digestOfBytes(bytes(), signal)) !== blob.digest;
+    if (isDamaged) await store.removeBlob(blob.digest);
+    return false;
   }
 }
 

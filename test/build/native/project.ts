@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { BuildRequest } from '../../../src/build/engine.ts';
 import { createNativeEngine } from '../../../src/build/native/engine.ts';
+import type { CompressionTable } from '../../../src/content/derivations/compress.ts';
 import { readManifest } from '../../../src/content/graph.ts';
 import { readDocument } from '../../../src/content/verify.ts';
 import type { SlipwayEvent } from '../../../src/events.ts';
@@ -19,8 +20,10 @@ export interface Project {
   readonly context: string;
   readonly store: Layout;
   readonly events: SlipwayEvent[];
+  readonly table: CompressionTable;
   write(name: string, text: string | Uint8Array): Promise<void>;
   request(dockerfile: string, changes?: Partial<BuildRequest>): BuildRequest;
+  run(request: BuildRequest): Promise<Descriptor>;
   build(dockerfile: string, changes?: Partial<BuildRequest>): Promise<Descriptor>;
   /** Whether each step that made something was cached. */
   steps(): readonly string[];
@@ -29,6 +32,7 @@ export interface Project {
     readonly created: string;
     readonly architecture: string;
     readonly config: Record<string, unknown>;
+    readonly rootfs: { readonly diff_ids: readonly string[] };
     readonly history: readonly { readonly created_by: string; readonly empty_layer?: boolean }[];
   }>;
   layers(root: Descriptor): Promise<readonly Descriptor[]>;
@@ -46,7 +50,8 @@ export async function startProject(
   atEnd(owner, () => store.close());
   const hints = openHints(path.join(dir, 'home'));
   atEnd(owner, () => hints.close());
-  const engine = createNativeEngine({ registries, table: createCompressionTable(hints) });
+  const table = createCompressionTable(hints);
+  const engine = createNativeEngine({ registries, table });
   const events: SlipwayEvent[] = [];
   const request = (dockerfile: string, changes: Partial<BuildRequest> = {}): BuildRequest => ({
     ...PLAIN_REQUEST,
@@ -54,6 +59,8 @@ export async function startProject(
     dockerfile: { name: 'Dockerfile', bytes: Buffer.from(dockerfile) },
     ...changes,
   });
+  const run = (wanted: BuildRequest) =>
+    engine.build(wanted, { store, spoolDir: dir, emit: (event) => events.push(event) });
   const manifest = async (root: Descriptor) => {
     const { document } = await readManifest(store, root);
     if (document.kind !== 'manifest') throw new Error('an index');
@@ -64,15 +71,14 @@ export async function startProject(
     context,
     store,
     events,
+    table,
     request,
     async write(name, text) {
       await mkdir(path.dirname(path.join(context, name)), { recursive: true });
       await writeFile(path.join(context, name), text);
     },
-    build(dockerfile, changes) {
-      const options = { store, spoolDir: dir, emit: (event: SlipwayEvent) => events.push(event) };
-      return engine.build(request(dockerfile, changes), options);
-    },
+    run,
+    build: (dockerfile, changes) => run(request(dockerfile, changes)),
     steps: () =>
       events.flatMap((event) =>
         event.type === 'build.step' ? `${event.step}${event.isCached ? ' (cached)' : ''}` : [],
