@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BuildArg, type BuildSecret, ENGINE_NAMES, type EngineName } from '../build/engine.ts';
 import { SlipwayError } from '../errors.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
-import { collectList } from './flags.ts';
+import { collectList, wholeNumber } from './flags.ts';
 
 /** Options of a build, as commander gives them. */
 export interface BuildFlags {
@@ -29,6 +29,8 @@ export interface BuildFlags {
   readonly isolation?: string;
   readonly network?: string;
   readonly timestamps?: 'keep' | number;
+  readonly compression?: 'gzip' | 'zstd';
+  readonly compressionLevel?: number;
   readonly base?: string;
   readonly entrypoint?: string;
   readonly into?: string;
@@ -93,6 +95,13 @@ export function addBuildFlags(command: Command): Command {
         'keep, or seconds since 1970 for what is later (default: SOURCE_DATE_EPOCH)',
       ).argParser(timestamps),
     )
+    .addOption(
+      new Option('--compression <FORMAT>', 'of layers that are made (default: gzip)').choices([
+        'gzip',
+        'zstd',
+      ]),
+    )
+    .option('--compression-level <N>', 'gzip 1 to 9, zstd 1 to 19', wholeNumber)
     .option('--entrypoint <COMMAND>', 'without a Dockerfile: what an image of the folder runs')
     .option('--base <IMAGE>', 'without a Dockerfile: the image below the folder (default: scratch)')
     .option('--into <DIR>', 'without a Dockerfile: where the folder goes (default: /app)');

@@ -55,7 +55,7 @@ export interface ImageFlags {
 
 /** Adds the options that choose and change what is published. */
 export function addImageFlags(command: Command): Command {
-  command
+  return command
     .addOption(
       new Option(
         '--platform <LIST>',
@@ -63,13 +63,7 @@ export function addImageFlags(command: Command): Command {
       ).argParser(collectList),
     )
     .option('--single', 'with one --platform: its bare manifest instead of an index')
-    .option('--all-platforms', 'the image as it is stored, whatever --platform says');
-  return addCompressionFlags(command);
-}
-
-/** Adds the options that say how layers are compressed, and what manifests are called. */
-export function addCompressionFlags(command: Command): Command {
-  return command
+    .option('--all-platforms', 'the image as it is stored, whatever --platform says')
     .addOption(
       new Option(
         '--compression <FORMAT>',

@@ -13,6 +13,7 @@ import type { Emit } from '../../events.ts';
 import {
   familiarReference,
   formatReference,
+  formatRepository,
   parseReference,
   type Reference,
 } from '../../oci/reference.ts';
@@ -33,15 +34,15 @@ import { checkBuildResults, writeBuildResults } from '../build-results.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { Context } from '../context.ts';
 import { buildEngines } from '../engines.ts';
-import { addCompressionFlags, addRegistryFlags, compressionSettings } from '../flags.ts';
-import { refuseDigest } from '../location.ts';
+import { addRegistryFlags, compressionSettings, type ImageFlags } from '../flags.ts';
+import { type Location, refuseDigest } from '../location.ts';
 import { derive, openDestination } from '../open.ts';
 import { addReleaseFlags, type PublishFlags } from '../publish-flags.ts';
-import { writeResult } from '../publish-results.ts';
+import { tellResults, writeResult } from '../publish-results.ts';
 import { type Publishing, publishOrPlan } from '../publishing.ts';
 import { hostsOf } from './push.ts';
 
-type Flags = Omit<PublishFlags, 'platform'> & BuildFlags;
+type Flags = Omit<PublishFlags, 'platform' | 'compression' | 'types'> & BuildFlags;
 
 /** `slipway build [options] CONTEXT` */
 export function command(cli: Cli): Command {
@@ -51,7 +52,7 @@ export function command(cli: Cli): Command {
       '[CONTEXT]',
       'a folder, a git URL, or - for a tar file or a Dockerfile on standard input',
     );
-  addRegistryFlags(addReleaseFlags(addCompressionFlags(addBuildFlags(command))));
+  addRegistryFlags(addReleaseFlags(addBuildFlags(command)));
   return command
     .addHelpText('after', HELP)
     .action(async (where: string | undefined, flags: Flags) => {
@@ -64,7 +65,10 @@ export function command(cli: Cli): Command {
       const names = [...(flags.tag ?? []), ...outputs.names].map((text) => parseReference(text));
       names.forEach(refuseDigest);
       checkPushing(flags, outputs, names);
-      await run(cli, flags, hostsOf(names), (context) =>
+      const references = outputs.locations.flatMap((location) =>
+        location.transport === 'docker' ? [location.reference] : [],
+      );
+      await run(cli, flags, hostsOf([...names, ...references]), (context) =>
         buildAndPublish(cli, context, where, { flags, outputs, names }),
       );
     });
@@ -113,11 +117,8 @@ async function buildAndPublish(
   const { signal, emit, output } = context;
   await checkBuildResults(flags);
   const store = await context.store();
-  const built = await derive(context, await buildGraph(context, where, flags), {
-    ...(flags.compression === undefined ? {} : { compression: flags.compression }),
-    ...(flags.compressionLevel === undefined ? {} : { compressionLevel: flags.compressionLevel }),
-    ...(flags.types === undefined ? {} : { types: flags.types }),
-  });
+  const made = await buildGraph(context, where, flags);
+  const built = await derive(context, made, compressionOf(flags));
   const localNames = [...new Set(names.map(formatReference))];
   const kept = await publish(
     { images: [{ graph: built, destinations: [{ target: store, names: localNames }] }] },
@@ -127,6 +128,7 @@ async function buildAndPublish(
   const root = await built.root();
   await writeBuildResults(flags, store, root, localNames);
   if (flags.push !== true && !outputs.isPushed && outputs.locations.length === 0) {
+    if (flags.format === 'json') return await tellResults(context, kept, flags);
     if (flags.digestfile !== undefined) await writeResult(flags.digestfile, `${root.digest}\n`);
     const shown = flags.quiet === true ? [] : names.map(familiarReference);
     for (const name of shown) output.out(`${name}@${root.digest}\n`);
@@ -139,6 +141,14 @@ async function buildAndPublish(
   await publishOrPlan(cli, context, { ...flags, platform: [], isArchiveOut }, () =>
     destinations(context, graphOf(store, root, where), wanted),
   );
+}
+
+/** What of the options says how an image is to be, without the platforms that were built. */
+function compressionOf({ compression, compressionLevel }: Flags): ImageFlags {
+  return {
+    ...(compression === undefined ? {} : { compression }),
+    ...(compressionLevel === undefined ? {} : { compressionLevel }),
+  };
 }
 
 /** What the engine's result brought into the store was told when it came. */
@@ -164,7 +174,10 @@ async function buildGraph(context: Context, where: string, flags: Flags): Promis
   try {
     const timestamps = wantedTimestamps(flags, env);
     const noted = annotations(flags.annotation);
-    const [compression] = flags.compression === undefined ? [] : compressionSettings(flags);
+    const [compression] =
+      flags.compression === undefined && flags.compressionLevel === undefined
+        ? []
+        : compressionSettings(compressionOf(flags));
     const { target, isolation, network } = flags;
     const request: BuildRequest = {
       ...input,
@@ -244,16 +257,20 @@ async function destinations(
   { flags, outputs, names }: Wanted,
 ): Promise<Publishing> {
   const isPushed = flags.push === true || outputs.isPushed;
-  const pushed = isPushed
-    ? names.map((reference) => ({ transport: 'docker' as const, reference }))
-    : [];
   const images: PublishedImage[] = [];
   const finishes: (() => Promise<void>)[] = [];
-  for (const location of [...pushed, ...outputs.locations]) {
+  const add = async (location: Location, tags?: readonly string[]) => {
     const { destination, finish } = await openDestination(context, location);
-    images.push({ graph, destinations: [destination] });
+    const destinations = [tags === undefined ? destination : { ...destination, names: tags }];
+    images.push({ graph, destinations });
     finishes.push(finish);
+  };
+  for (const group of isPushed ? Map.groupBy(names, formatRepository).values() : []) {
+    const [reference] = group as [Reference];
+    const tags = group.map(({ tag = 'latest' }) => tag);
+    await add({ transport: 'docker', reference }, [...new Set(tags)]);
   }
+  for (const location of outputs.locations) await add(location);
   return {
     images,
     async finish() {
