@@ -139,7 +139,7 @@ async function buildAndPublish(
     (location) => 'path' in location && location.path === '-',
   );
   await publishOrPlan(cli, context, { ...flags, platform: [], isArchiveOut }, () =>
-    destinations(context, graphOf(store, root, where), wanted),
+    destinations(context, graphOf(store, root, 'what was built'), wanted),
   );
 }
 
