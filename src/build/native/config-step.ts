@@ -1,18 +1,11 @@
 import { constants } from 'node:os';
 import path from 'node:path';
-import { SlipwayError } from '../../errors.ts';
 import type { CommandLine, HealthCheck, Instruction } from '../dockerfile/instruction.ts';
 import { quoted, syntaxError, type Where } from '../dockerfile/text.ts';
 import type { StageState } from './build-run.ts';
+import type { Expander } from './expander.ts';
 import { addHistory, changeConfig, goList } from './history.ts';
 import { withEnv } from './image-config.ts';
-
-/** Replaces the variables of text in an instruction. */
-export interface Expander {
-  word(text: string): string;
-  words(text: string): readonly string[];
-  heredoc(text: string): string;
-}
 
 type ConfigInstruction = Exclude<
   Instruction,
@@ -150,10 +143,7 @@ function checkSignal(signal: string, where: Where): void {
     Object.hasOwn(constants.signals, `SIG${name}`) ||
     /^RTM(?:IN(?:\+[0-9]+)?|AX(?:-[0-9]+)?)$/.test(name);
   if (isKnown || /^[1-9][0-9]?$/.test(signal)) return;
-  throw new SlipwayError(
-    'CONFIG_INVALID',
-    `${where.file}:${where.line}:${where.column}: ${quoted(signal)} is no signal`,
-  );
+  throw syntaxError(where, `${quoted(signal)} is no signal`, 'write SIGTERM or a number');
 }
 
 /** As Go prints the struct with %q. */

@@ -1,7 +1,6 @@
 import { formatPlatform, hostPlatform, type Platform } from '../../oci/platform.ts';
 import type { ParsedDockerfile } from '../dockerfile/dockerfile.ts';
-import { ExpansionError, expandWord } from '../dockerfile/expand.ts';
-import { syntaxError } from '../dockerfile/text.ts';
+import { expanderOf } from './expander.ts';
 
 /** Names that need no ARG (docs.docker.com/reference/dockerfile, "Predefined ARGs"). */
 const PREDEFINED =
@@ -23,15 +22,12 @@ export function globalsOf(
   ]);
   for (const { args: declared, where } of dockerfile.globals) {
     for (const { name, value } of declared) {
-      try {
-        const usual = value && expandWord(value, globals, dockerfile.escapeWith);
-        const found = args.get(name) ?? usual;
-        // As BuildKit has it, ARG TARGETARCH before FROM takes the platform away.
-        if (found === undefined) globals.delete(name);
-        else globals.set(name, found);
-      } catch (error) {
-        throw error instanceof ExpansionError ? syntaxError(where, error.message) : error;
-      }
+      const expand = expanderOf(globals, dockerfile.escapeWith, where);
+      const usual = value && expand.word(value);
+      const found = args.get(name) ?? usual;
+      // As BuildKit has it, ARG TARGETARCH before FROM takes the platform away.
+      if (found === undefined) globals.delete(name);
+      else globals.set(name, found);
     }
   }
   return globals;

@@ -1,26 +1,14 @@
 import { SlipwayError } from '../../errors.ts';
 import { formatPlatform, type Platform, parsePlatform } from '../../oci/platform.ts';
 import { parseTrigger } from '../dockerfile/dockerfile.ts';
-import {
-  ExpansionError,
-  expandHeredoc,
-  expandWord,
-  expandWords,
-  type Variables,
-} from '../dockerfile/expand.ts';
 import type { Instruction } from '../dockerfile/instruction.ts';
 import { nearest } from '../dockerfile/nearest.ts';
-import {
-  type EscapeCharacter,
-  quoted,
-  shownPlace,
-  syntaxError,
-  type Where,
-} from '../dockerfile/text.ts';
+import { quoted, shownPlace, syntaxError, type Where } from '../dockerfile/text.ts';
 import type { Flag } from '../dockerfile/words.ts';
 import { openBase } from './base.ts';
 import type { BaseImage, PlatformRun, StageResult, StageState } from './build-run.ts';
 import { configStep, workingDirectory } from './config-step.ts';
+import { expanderOf } from './expander.ts';
 import { addHistory, changeConfig } from './history.ts';
 import { emptyImage, envMap, imageFrom } from './image-config.ts';
 import { copyStep, workdirStep } from './layer-step.ts';
@@ -66,12 +54,12 @@ async function build(
   if (stage === undefined) throw new SlipwayError('INTERNAL', `there is no stage ${number}`);
   const { from } = stage;
   const escapeWith = run.dockerfile.escapeWith;
-  const expand = (text: string) => expanded(text, run.globals, escapeWith, from.where);
-  const image = expand(from.image);
+  const expand = expanderOf(run.globals, escapeWith, from.where);
+  const image = expand.word(from.image);
   if (image === '') {
     throw syntaxError(from.where, `the image of FROM ${from.image} is empty`, 'set its ARG');
   }
-  const platform = platformOf(run, from.platform && expand(from.platform), from.where);
+  const platform = platformOf(run, from.platform && expand.word(from.platform), from.where);
   const state = await start(run, image, platform, number, trail, from.where);
   run.emit({ type: 'build.step', ...stepFacts(run, `FROM ${image}`), isCached: true });
   const triggers = state.image.config.OnBuild ?? [];
@@ -171,11 +159,7 @@ async function carryOut(
   const { escapeWith } = run.dockerfile;
   // An ARG hides what ENV set before it, until ENV sets it again.
   const variables = new Map([...envMap(state.image.config.Env ?? []), ...state.args]);
-  const expand = {
-    heredoc: (text: string) => guarded(where, () => expandHeredoc(text, variables)),
-    word: (text: string) => expanded(text, variables, escapeWith, where),
-    words: (text: string) => guarded(where, () => expandWords(text, variables, escapeWith)),
-  };
+  const expand = expanderOf(variables, escapeWith, where);
   const { created } = run.clock;
   switch (instruction.keyword) {
     case 'ARG': {
@@ -254,22 +238,5 @@ async function sourceTree(
         cause: error,
       },
     );
-  }
-}
-
-function expanded(
-  text: string,
-  variables: Variables,
-  escapeWith: EscapeCharacter,
-  where: Where,
-): string {
-  return guarded(where, () => expandWord(text, variables, escapeWith));
-}
-
-function guarded<T>(where: Where, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw error instanceof ExpansionError ? syntaxError(where, error.message) : error;
   }
 }
