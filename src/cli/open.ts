@@ -9,6 +9,7 @@ import type { Source } from '../content/transport.ts';
 import { createEngineTarget, keepsWholeImages } from '../engine/target.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { openLayout } from '../layout/layout.ts';
+import { isDigest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import {
   familiarReference,
@@ -200,6 +201,11 @@ export async function openDestination(
 
 async function engineDestination(context: Context, name: string): Promise<OpenDestination> {
   const { signal } = context;
+  if (isDigest(name)) {
+    throw new SlipwayError('USAGE', `an engine gives ids itself: ${name} can't be a destination`, {
+      hint: 'write docker-daemon:NAME:TAG',
+    });
+  }
   const reference = parseReference(name);
   refuseDigest(reference);
   const engine = await context.engine();

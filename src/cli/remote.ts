@@ -51,7 +51,8 @@ export async function openPlace(context: Context, location: Location): Promise<O
     }
     case 'docker-daemon': {
       const archive = await openEngineImage(context, location.name);
-      return { place: placeOf(archive), reference: '', name: `docker-daemon:${location.name}` };
+      const name = `docker-daemon:${location.name}`;
+      return { place: placeOf({ ...archive, name }), reference: '', name };
     }
     default: {
       const { path, name = '' } = location;

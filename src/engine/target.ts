@@ -1,8 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { type ArchiveTarget, createArchive } from '../archive/write.ts';
 import type { Signalled } from '../content/transport.ts';
-import type { SlipwayError } from '../errors.ts';
+import { isSlipwayError } from '../errors.ts';
 import { isJsonObject } from '../oci/json.ts';
+import { compressionOf } from '../oci/mediatype.ts';
 import type { Engine } from './client.ts';
 import { refusal } from './errors.ts';
 
@@ -37,12 +38,13 @@ export async function createEngineTarget(
   const stream = new PassThrough();
   const archive = await createArchive(stream, { kind: isWhole ? 'both' : 'docker', signal });
   let loading: Promise<void> | undefined;
+  let hasZstd = false;
   let failure: { readonly error: unknown } | undefined;
   const begin = (): void => {
     if (loading !== undefined) return;
     loading = load(engine, stream, signal);
     loading.catch((error: unknown) => {
-      failure = { error };
+      failure = { error: hasZstd ? hinted(error) : error };
       stream.destroy();
     });
   };
@@ -60,13 +62,18 @@ export async function createEngineTarget(
   return {
     ...archive,
     name: engine.name,
-    push: (descriptor, open, options) => watched(() => archive.push(descriptor, open, options)),
+    push(descriptor, open, options) {
+      if (compressionOf(descriptor.mediaType) === 'zstd') hasZstd = true;
+      return watched(() => archive.push(descriptor, open, options));
+    },
     tag: (descriptor, name, open, options) =>
       watched(() => archive.tag(descriptor, name, open, options)),
     async finish() {
       await watched(() => archive.finish());
       stream.end();
-      await loading;
+      await loading?.catch((error: unknown) => {
+        throw failure?.error ?? error;
+      });
     },
     async abort() {
       await archive.abort();
@@ -96,7 +103,7 @@ async function load(
   for (const line of text.split('\n').filter((each) => each.trim() !== '')) {
     const said = parseLine(line);
     if (said?.error === undefined) continue;
-    throw withHint(refusal(String(said.error), { name: engine.name, what }));
+    throw refusal(String(said.error), { name: engine.name, what });
   }
 }
 
@@ -109,9 +116,10 @@ function parseLine(line: string): { readonly error?: unknown } | undefined {
   }
 }
 
-function withHint(error: SlipwayError): SlipwayError {
-  if (!/invalid tar header|zstd/i.test(error.message)) return error;
+/** Old engines say that a tar header is wrong, or that something ended too early. */
+function hinted(error: unknown): unknown {
+  if (!isSlipwayError(error, 'UNSUPPORTED', 'SERVER_ERROR')) return error;
   return error.with({
-    hint: 'this engine may not know zstd: Docker does since 23, or copy with --compression gzip',
+    hint: 'the image has layers of zstd, which Docker unpacks since 23: this engine may need one with gzip',
   });
 }

@@ -125,6 +125,40 @@ suite('images of a running Docker', { skip }, () => {
     assert.equal((await engine.tryDocker('image', 'inspect', 'lying:1')).code, 1);
   });
 
+  test('layers that this engine cannot unpack are told as that', async () => {
+    const { version } = JSON.parse(
+      await engine.docker('version', '--format', '{"version": "{{.Server.Version}}"}'),
+    ) as { version: string };
+    await buildTestImage(THIS_FILE, engine, 'packed', 'a text of its own');
+    await must('copy', '-q', '--compression', 'zstd', 'docker-daemon:packed', 'packed:1');
+    await engine.docker('rmi', '-f', 'packed');
+    const { code, stderr } = await run('copy', '-q', 'packed:1', 'docker-daemon:packed:2');
+    if (Number.parseInt(version, 10) >= 23) return assert.equal(code, 0, stderr);
+    assert.equal(code, 15, stderr);
+    assert.match(stderr, /couldn't load an image: /);
+    assert.match(stderr, /hint: the image has layers of zstd, which Docker unpacks since 23/);
+  });
+
+  test('what is no destination in an engine is refused before anything is sent', async () => {
+    const zeros = `sha256:${'0'.repeat(64)}`;
+    for (const name of [zeros, `app@${zeros}`, '', 'A/B', '../../x']) {
+      const { code, stdout } = await run(
+        'copy',
+        '-q',
+        'docker-daemon:app',
+        `docker-daemon:${name}`,
+      );
+      assert.deepEqual({ name, code, stdout }, { name, code: 2, stdout: '' });
+    }
+  });
+
+  test('verify and inspect look at an image of the engine', async () => {
+    const [line = ''] = await must('verify', '--deep', 'docker-daemon:app');
+    assert.match(line, /^docker-daemon:app@sha256:[0-9a-f]{64}$/);
+    const shown = (await must('inspect', 'docker-daemon:app')).join('');
+    assert.match(shown, /"platform": "linux\/amd64"/);
+  });
+
   test('over TCP with TLS, in both directions', async () => {
     const env = {
       DOCKER_HOST: `tcp://${engine.tcpHost}`,
