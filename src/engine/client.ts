@@ -67,6 +67,7 @@ export interface ConnectOptions {
 const NEWEST_API = '1.48';
 /** Docker 17.06 and podman 3 know this much. */
 const OLDEST_API = '1.30';
+const GREETING_MS = 10_000;
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -100,7 +101,7 @@ export async function connectEngine(options: ConnectOptions = {}): Promise<Engin
  */
 async function connectTo(address: EngineAddress, options: ConnectOptions): Promise<Engine> {
   const where = formatEngineAddress(address);
-  const http = createHttp({ idleTimeoutMs: 0, connect: connectorFor(address) });
+  const http = createHttp({ idleTimeoutMs: 0, connect: connectorFor(address, options) });
   const origin = address.kind === 'tcp' && address.tls !== undefined ? 'https' : 'http';
   const base = new URL(`${origin}://${address.kind === 'tcp' ? address.host : 'localhost'}`);
   try {
@@ -118,7 +119,7 @@ type Found = Pick<Engine, 'product' | 'version' | 'apiVersion' | 'platform'>;
 async function greet(
   http: Http,
   base: URL,
-  { timeoutMs = 10_000, signal }: ConnectOptions,
+  { timeoutMs = GREETING_MS, signal }: ConnectOptions,
   where: string,
 ): Promise<Found> {
   const deadline = AbortSignal.timeout(timeoutMs);
@@ -252,7 +253,10 @@ function bodyOf({ body }: EngineRequest): {
   };
 }
 
-function connectorFor(address: EngineAddress): buildConnector.connector {
+function connectorFor(
+  address: EngineAddress,
+  { timeoutMs: timeout = GREETING_MS }: ConnectOptions,
+): buildConnector.connector {
   if (address.kind === 'ssh') {
     return (_options, done) => {
       dialThroughSsh(address).then(
@@ -262,7 +266,6 @@ function connectorFor(address: EngineAddress): buildConnector.connector {
       );
     };
   }
-  const timeout = 10_000;
   if (address.kind === 'unix') return buildConnector({ socketPath: address.path, timeout });
   return buildConnector({ ...connectionOptions(address.tls), allowH2: false, timeout });
 }

@@ -191,6 +191,23 @@ test('an engine that says nothing is given up', async (t) => {
   );
 });
 
+test('one that never finishes the TLS handshake is given up too', async (t) => {
+  const server = net.createServer(() => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const sockets = new Set<net.Socket>();
+  server.on('connection', (socket) => sockets.add(socket));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as net.AddressInfo;
+  const env = { HOME: await tempDir(t), DOCKER_HOST: `tcp://127.0.0.1:${port}`, DOCKER_TLS: '1' };
+  await assert.rejects(
+    connectEngine({ env, timeoutMs: 100 }),
+    failing('NO_ENGINE', /127\.0\.0\.1:\d+/),
+  );
+});
+
 test('an engine that dies in the middle of an export is told as that', async (t) => {
   const engine = await connect(t, (request, response) => {
     if (request.url?.endsWith('/json') === true) {
