@@ -73,6 +73,9 @@ export function parseInstruction(
       return { where, ...parseCopy(keyword, where, rest, flags, instruction.heredocs, escapeWith) };
     case 'ARG':
       text();
+      if (splitWords(rest.text, escapeWith).some((word) => word.text.startsWith('='))) {
+        throw missing('a name before the =');
+      }
       return { keyword, where, args: splitWords(rest.text, escapeWith).map(argOf) };
     case 'ENV':
     case 'LABEL':
@@ -80,6 +83,7 @@ export function parseInstruction(
       return { keyword, where, pairs: nameValues(rest, escapeWith, keyword) };
     case 'CMD':
     case 'ENTRYPOINT':
+      text();
       return { keyword, where, command: commandOf(rest) };
     case 'HEALTHCHECK':
       text();

@@ -64,6 +64,14 @@ export function syntaxError(where: Where, problem: string, hint?: string): Slipw
   });
 }
 
+/** The same failure with the place of the instruction that it is about, unless it tells one. */
+export function located(error: unknown, where: Where): unknown {
+  if (!(error instanceof SlipwayError)) return error;
+  if (error.message.startsWith(`${printable(where.file)}:`)) return error;
+  const message = `${shownPlace(where)}: ${error.message}`;
+  return new SlipwayError(error.code, message, { ...error.facts, cause: error });
+}
+
 /** `FILE:LINE:COLUMN`, as editors understand it. */
 export function shownPlace({ file, line, column }: Where): string {
   return `${printable(file)}:${line}:${column}`;

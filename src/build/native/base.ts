@@ -16,7 +16,7 @@ import {
   parseReference,
   type Reference,
 } from '../../oci/reference.ts';
-import { shownPlace, type Where } from '../dockerfile/text.ts';
+import { located, type Where } from '../dockerfile/text.ts';
 import type { BaseImage, BuildRun } from './build-run.ts';
 import { type DirectoryNode, directory } from './nodes.ts';
 import { entriesOf } from './spooled-tar.ts';
@@ -36,9 +36,7 @@ export async function openBase(
   try {
     return await open(run, parseReference(image), platform);
   } catch (error) {
-    if (!(error instanceof SlipwayError)) throw error;
-    const message = `${shownPlace(where)}: ${error.message}`;
-    throw new SlipwayError(error.code, message, { ...error.facts, cause: error });
+    throw located(error, where);
   }
 }
 

@@ -3,7 +3,7 @@ import { formatPlatform, type Platform, parsePlatform } from '../../oci/platform
 import { parseTrigger } from '../dockerfile/dockerfile.ts';
 import type { Instruction } from '../dockerfile/instruction.ts';
 import { nearest } from '../dockerfile/nearest.ts';
-import { quoted, shownPlace, syntaxError, type Where } from '../dockerfile/text.ts';
+import { located, quoted, shownPlace, syntaxError, type Where } from '../dockerfile/text.ts';
 import type { Flag } from '../dockerfile/words.ts';
 import { openBase } from './base.ts';
 import type { BaseImage, PlatformRun, StageResult, StageState } from './build-run.ts';
@@ -67,7 +67,9 @@ async function build(
   state.image = { ...state.image, config };
   for (const instruction of [...triggers.flatMap(parseTrigger), ...stage.instructions]) {
     run.signal?.throwIfAborted();
-    const isCached = await carryOut(run, state, instruction, trail);
+    const isCached = await carryOut(run, state, instruction, trail).catch((error: unknown) => {
+      throw located(error, instruction.where);
+    });
     const step = stepText(instruction);
     run.emit({ type: 'build.step', ...stepFacts(run, step), isCached });
   }
@@ -222,6 +224,7 @@ async function sourceTree(
     const { tree } = await buildStage(run, number, trail);
     return { root: await tree(), what: `the stage ${name}`, isRoot: true };
   }
+  if (name === 'scratch') return { root: directory(), what: name, isRoot: true };
   try {
     const { tree } = await baseOf(run, name, run.platform, from.where);
     return { root: await tree(), what: `the image ${name}`, isRoot: true };
