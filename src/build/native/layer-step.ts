@@ -78,7 +78,7 @@ export async function copyStep(
   return await finishLayer(run, state, draft, text, instruction.link);
 }
 
-/** Makes the folder of WORKDIR, which belongs to USER. True if nothing had to be made. */
+/** Makes the folder of WORKDIR, which belongs to USER. True if an earlier build had made it. */
 export async function workdirStep(
   run: PlatformRun,
   state: StageState,
@@ -98,7 +98,7 @@ export async function workdirStep(
   return await finishLayer(run, state, draft, `WORKDIR ${folder}`, false);
 }
 
-/** Makes the layer of what has changed, if anything has. */
+/** Makes the layer of what has changed, if anything has; true if an earlier build had made it. */
 async function finishLayer(
   run: PlatformRun,
   state: StageState,
@@ -108,7 +108,7 @@ async function finishLayer(
 ): Promise<boolean> {
   if (draft.changed.size === 0) {
     addHistory(state, run.clock.created, text);
-    return true;
+    return false;
   }
   const nodes = await withFolders(draft);
   const entries = layerEntries(nodes, run.clock);

@@ -1,3 +1,4 @@
+import { printable } from '../../bytes/printable.ts';
 import { SlipwayError } from '../../errors.ts';
 import { formatPlatform, type Platform, parsePlatform } from '../../oci/platform.ts';
 import { parseTrigger } from '../dockerfile/dockerfile.ts';
@@ -61,7 +62,7 @@ async function build(
   }
   const platform = platformOf(run, from.platform && expand.word(from.platform), from.where);
   const state = await start(run, image, platform, number, trail, from.where);
-  run.emit({ type: 'build.step', ...stepFacts(run, `FROM ${image}`), isCached: true });
+  run.emit({ type: 'build.step', ...stepFacts(run, `FROM ${image}`), isCached: false });
   const triggers = state.image.config.OnBuild ?? [];
   const { OnBuild: _, ...config } = state.image.config;
   state.image = { ...state.image, config };
@@ -81,9 +82,27 @@ function stepFacts(run: PlatformRun, step: string) {
 }
 
 function stepText(instruction: Instruction): string {
-  if (instruction.keyword !== 'COPY' && instruction.keyword !== 'ADD') return instruction.keyword;
-  const { keyword, sources, heredocs, destination } = instruction;
-  return [keyword, ...sources, ...heredocs.map(({ name }) => `<<${name}`), destination].join(' ');
+  const { keyword } = instruction;
+  const words = 'text' in instruction ? [instruction.text] : wordsOf(instruction);
+  return printable([keyword, ...words].join(' '), 120);
+}
+
+/** Names alone where values can be long, or secrets. */
+function wordsOf(instruction: Instruction): readonly string[] {
+  switch (instruction.keyword) {
+    case 'COPY':
+    case 'ADD': {
+      const { sources, heredocs, destination } = instruction;
+      return [...sources, ...heredocs.map(({ name }) => `<<${name}`), destination];
+    }
+    case 'ARG':
+      return instruction.args.map(({ name }) => name);
+    case 'ENV':
+    case 'LABEL':
+      return instruction.pairs.map(({ name }) => name);
+    default:
+      return [];
+  }
 }
 
 /** A stage before its first instruction. */
@@ -150,7 +169,7 @@ function platformOf(run: PlatformRun, text: string | undefined, where: Where): P
   }
 }
 
-/** Carries out an instruction. True if nothing had to be made. */
+/** Carries out an instruction. True if it has a layer that an earlier build had made. */
 async function carryOut(
   run: PlatformRun,
   state: StageState,
@@ -177,7 +196,7 @@ async function carryOut(
         value === undefined ? name : `${name}=${value}`,
       );
       addHistory(state, created, `ARG ${words.join(' ')}`);
-      return true;
+      return false;
     }
     case 'COPY':
     case 'ADD': {
@@ -200,7 +219,7 @@ async function carryOut(
       throw needsEngine(where);
     default:
       configStep(state, instruction, expand, created);
-      return true;
+      return false;
   }
 }
 

@@ -97,9 +97,9 @@ test('a build again compresses nothing; one changed file makes one layer', async
   const changed = await project.build(text);
   assert.notEqual(changed.digest, first.digest);
   assert.deepEqual(project.steps(), [
-    ...['FROM scratch (cached)', 'COPY a /', 'COPY b /'],
-    ...['FROM scratch (cached)', 'COPY a / (cached)', 'COPY b / (cached)'],
-    ...['FROM scratch (cached)', 'COPY a / (cached)', 'COPY b /'],
+    ...['FROM scratch', 'COPY a /', 'COPY b /'],
+    ...['FROM scratch', 'COPY a / (cached)', 'COPY b / (cached)'],
+    ...['FROM scratch', 'COPY a / (cached)', 'COPY b /'],
   ]);
   assert.deepEqual((await project.layers(changed))[0], (await project.layers(first))[0]);
   project.events.length = 0;
@@ -120,7 +120,7 @@ test('a cached layer whose bytes changed is no hit', async (t) => {
   await writeFile(file, bytes);
   project.events.length = 0;
   const again = await project.build(text);
-  assert.deepEqual(project.steps(), ['FROM scratch (cached)', 'COPY a /']);
+  assert.deepEqual(project.steps(), ['FROM scratch', 'COPY a /']);
   await named(project.store, again, 'again');
   await verifyImage(project.store, 'again', { deep: true });
 });
