@@ -26,6 +26,7 @@ export interface RegistryFlags {
   readonly jobs?: number;
   readonly progress?: ProgressStyle;
   readonly quiet?: boolean;
+  readonly debug?: boolean;
 }
 
 /** What a command works with. Everything is opened when it is first used, and closed at the end. */
@@ -124,6 +125,7 @@ async function openRegistries(
     credentials: dockerConfigCredentials(),
     hints,
     emit,
+    debug: flags.debug === true,
     realmPolicy: flags.tokenRealm ?? 'auto',
     scheme: (host) => (plain.has(host) ? 'http' : insecure.has(host) ? 'probe' : undefined),
     tls: (host) => ({ skipVerify: unverified.has(host) }),

@@ -1,5 +1,6 @@
 import { access, constants, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { withoutSecrets } from '../bytes/secrets.ts';
 import { fileError } from '../bytes/stream.ts';
 import type { PublishOutcome } from '../publish/publish.ts';
 import type { Context } from './context.ts';
@@ -71,7 +72,7 @@ export async function tellResults(
 export async function writeResult(path: string, text: string): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    await writeFile(temporary, text);
+    await writeFile(temporary, withoutSecrets(text));
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

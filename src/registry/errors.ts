@@ -1,4 +1,5 @@
 import { printable } from '../bytes/printable.ts';
+import { HIDDEN } from '../bytes/secrets.ts';
 import {
   type ErrorCode,
   type ErrorFacts,
@@ -8,6 +9,7 @@ import {
 } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
 import { retryAfterMs } from '../http/retry-after.ts';
+import { isSecretField, showText } from '../http/shown.ts';
 import { isJsonObject } from '../oci/json.ts';
 
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -45,7 +47,7 @@ export async function registryError(
   const what = doing === undefined ? '' : ` when asked to ${doing}`;
   const isWebPage = details.length === 0 && /^text\/html\b/i.test(type);
   const { code, meaning, hint } = classify(status, codes, words, isWebPage, where.host);
-  const server = printable(response.header('server') ?? '', 60);
+  const server = printable(showText(response.header('server') ?? ''), 60);
   const said =
     words !== '' ? `: ${words}` : isWebPage ? ` with a web page${server && ` from ${server}`}` : '';
   return new SlipwayError(
@@ -177,8 +179,8 @@ async function readDetails(response: HttpResponse): Promise<RegistryErrorDetail[
   }
   let json: unknown;
   try {
-    json = JSON.parse(text, (_key, value) =>
-      typeof value === 'string' ? printable(value) : value,
+    json = JSON.parse(text, (key, value) =>
+      isSecretField(key) ? HIDDEN : typeof value === 'string' ? printable(showText(value)) : value,
     );
   } catch {
     return [];

@@ -1,9 +1,11 @@
+import { keepLogin, keepSecret } from '../bytes/secrets.ts';
 import type { Signalled } from '../content/transport.ts';
 import { anonymous, type CredentialLookup } from '../credentials/credential.ts';
 import { type Emit, silent } from '../events.ts';
 import { createHttp, type Http } from '../http/client.ts';
 import { DEFAULT_RETRY_POLICY, openGate, type RetryPolicy } from '../http/retry.ts';
 import type { TlsSettings } from '../http/tls.ts';
+import { traced } from '../http/traced.ts';
 import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
 import type { Hints } from '../state/hints.ts';
 import { createUploadSessions } from '../state/upload-sessions.ts';
@@ -36,6 +38,8 @@ export interface RegistriesOptions {
    */
   readonly jobs?: number;
   readonly emit?: Emit;
+  /** also tells each request and what becomes of it, without secrets; default false */
+  readonly debug?: boolean;
 }
 
 /** All registries of one run: connections, tokens and patience are shared by host. */
@@ -68,10 +72,13 @@ export interface Registries {
  * await registries.close();
  */
 export function createRegistries(options: RegistriesOptions = {}): Registries {
-  const http: Http = createHttp({
+  const plain = createHttp({
     ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
     ...(options.tls === undefined ? {} : { tls: options.tls }),
   });
+  const { emit = silent } = options;
+  const http: Http = options.debug === true ? traced(plain, emit) : plain;
+  const credentials = remembered(options.credentials ?? anonymous);
   const hosts = new Map<string, RegistryHost>();
 
   const hostFor = (name: string): RegistryHost => {
@@ -80,10 +87,10 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
     const scheme = name === DOCKER_HUB ? 'https' : options.scheme?.(name);
     const host = createHost(name, openGate(name), {
       http,
-      credentials: options.credentials ?? anonymous,
+      credentials,
       realmPolicy: options.realmPolicy ?? 'auto',
       retry: { ...DEFAULT_RETRY_POLICY, ...options.retry },
-      emit: options.emit ?? silent,
+      emit,
       traits: createTraits(options.hints, name),
       ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
       ...(scheme === undefined ? {} : { scheme }),
@@ -95,7 +102,7 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
   const shared = {
     sightings: createSightings(options.hints),
     uploads: createUploadSessions(options.hints),
-    emit: options.emit ?? silent,
+    emit,
   };
   const contextFor = (name: RepositoryName) =>
     contextOf(name, { ...shared, host: hostFor(name.host) });
@@ -108,5 +115,17 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
     },
     expect: ({ host, path }) => hostFor(host).expect([repositoryScope(path, 'pull', 'push')]),
     close: () => http.close(),
+  };
+}
+
+/** Remembers what is found, so that it is never printed. */
+function remembered(lookup: CredentialLookup): CredentialLookup {
+  return async (repository) => {
+    const found = await lookup(repository);
+    if (found !== undefined) {
+      keepLogin(found.username, found.password);
+      keepSecret(found.identityToken, found.registryToken);
+    }
+    return found;
   };
 }

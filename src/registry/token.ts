@@ -1,3 +1,4 @@
+import { keepSecret } from '../bytes/secrets.ts';
 import type { Credential } from '../credentials/credential.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Challenge } from '../http/challenge.ts';
@@ -146,6 +147,7 @@ async function readToken(response: HttpResponse, registry: URL, startedAt: numbe
       },
     );
   }
+  keepSecret(value, typeof json.refresh_token === 'string' ? json.refresh_token : undefined);
   const life = json.expires_in;
   const seconds = typeof life === 'number' && life > 0 ? life : DEFAULT_LIFE_SECONDS;
   const renewAt = startedAt + seconds * 600;
