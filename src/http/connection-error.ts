@@ -1,5 +1,6 @@
 import { errors } from 'undici';
 import { SlipwayError, systemCode } from '../errors.ts';
+import { showText } from './shown.ts';
 
 /** What a failed connection means, in our words. Errors of Slipway's own pass through. */
 export function connectionError(error: unknown, url: URL): unknown {
@@ -11,7 +12,7 @@ export function connectionError(error: unknown, url: URL): unknown {
       host,
       transient,
       ...(hint === undefined ? {} : { hint }),
-      cause: error,
+      cause: plainCause(error),
     });
   switch (code) {
     case 'ENOTFOUND':
@@ -47,7 +48,7 @@ export function connectionError(error: unknown, url: URL): unknown {
     return new SlipwayError('TLS', `${host} does not speak TLS, or none that we accept`, {
       host,
       hint: `if this registry is meant to be plain http, say --plain-http ${host}`,
-      cause: error,
+      cause: plainCause(error),
     });
   }
   if (code !== undefined && isCertificateCode(code)) {
@@ -57,7 +58,7 @@ export function connectionError(error: unknown, url: URL): unknown {
       {
         host,
         hint: `trust its authority (NODE_EXTRA_CA_CERTS=FILE), or say --skip-tls-verify ${host}`,
-        cause: error,
+        cause: plainCause(error),
       },
     );
   }
@@ -65,14 +66,14 @@ export function connectionError(error: unknown, url: URL): unknown {
     return new SlipwayError('NOT_A_REGISTRY', `what answers at ${host} is no HTTP server`, {
       host,
       ...(url.protocol === 'http:' ? { hint: 'it may want TLS: leave --plain-http away' } : {}),
-      cause: error,
+      cause: plainCause(error),
     });
   }
   if (code !== undefined && /^ERR_(?:SSL|TLS|OSSL)_/.test(code)) {
     return new SlipwayError('TLS', `no TLS connection to ${host} came about: ${code}`, {
       host,
       hint: 'the registry may want a client certificate, or another version of TLS',
-      cause: error,
+      cause: plainCause(error),
     });
   }
   if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) {
@@ -86,7 +87,7 @@ export function stalled(url: URL, cause?: unknown): SlipwayError {
   return new SlipwayError('NETWORK', `${url.host} stopped answering`, {
     host: url.host,
     transient: true,
-    ...(cause === undefined ? {} : { cause }),
+    ...(cause === undefined ? {} : { cause: plainCause(cause) }),
   });
 }
 
@@ -153,4 +154,15 @@ function triedAddresses(error: unknown): string {
   };
   visit(error, 0);
   return addresses.size === 0 ? '' : ` (tried ${[...addresses].join(', ')})`;
+}
+
+/**
+ * What a library threw, without all that it hangs on its errors: received bytes, addresses with a
+ * password, headers. Whoever prints an error with its causes would print that too.
+ */
+function plainCause(error: unknown): Error {
+  const { name, message } = error instanceof Error ? error : new Error('not an error');
+  const plain = Object.assign(new Error(showText(message)), { name });
+  const code = systemCode(error);
+  return code === undefined ? plain : Object.assign(plain, { code });
 }
