@@ -43,8 +43,13 @@ export type {
   Target,
 } from './content/transport.ts';
 export { readDocument, verifiedBytes, verifiedOpen } from './content/verify.ts';
-export { anonymous, type Credential, type CredentialLookup } from './credentials/credential.ts';
-export { dockerConfigCredentials } from './credentials/docker-config.ts';
+export { dockerConfigCredentials } from './credentials/config-credentials.ts';
+export {
+  anonymous,
+  type Credential,
+  type CredentialLookup,
+  firstOf,
+} from './credentials/credential.ts';
 export {
   type ErrorCode,
   type ErrorFacts,

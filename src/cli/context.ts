@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type CompressionRun, createCompressionRun } from '../content/derivations/compress.ts';
-import { dockerConfigCredentials } from '../credentials/docker-config.ts';
+import { dockerConfigCredentials } from '../credentials/config-credentials.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type Layout, openLayout } from '../layout/layout.ts';

@@ -1,4 +1,4 @@
-import type { Credential, CredentialLookup } from '../credentials/credential.ts';
+import { accountOf, type Credential, type CredentialLookup } from '../credentials/credential.ts';
 import { isSlipwayError } from '../errors.ts';
 import { orAborted } from '../http/abort.ts';
 import { type Challenge, parseChallenges } from '../http/challenge.ts';
@@ -190,7 +190,7 @@ export function lacksScope(response: HttpResponse): boolean {
 }
 
 function tokenKey(credential: Credential | undefined, scopes: readonly Scope[]): string {
-  return `${credential?.username ?? ''} ${keyOf(scopes)}`;
+  return `${accountOf(credential)} ${keyOf(scopes)}`;
 }
 
 function keyOf(scopes: readonly Scope[]): string {

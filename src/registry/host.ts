@@ -1,5 +1,5 @@
 import { type Bytes, collect, fromMemory } from '../bytes/stream.ts';
-import type { CredentialLookup } from '../credentials/credential.ts';
+import { accountOf, type CredentialLookup } from '../credentials/credential.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { orAborted } from '../http/abort.ts';
@@ -248,7 +248,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
       (sizeBytes < SMALL_BYTES ? small : large).run(work, signal, sizeBytes),
     requests: ({ path }) => sent.get(path) ?? 0,
     async account(repository) {
-      return (await settings.credentials(repository))?.username ?? '';
+      return accountOf(await settings.credentials(repository));
     },
   };
 }
