@@ -27,7 +27,9 @@ const SHARED: BuildOptions = {
   metafile: true,
 };
 
-const { version } = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8'));
+const { version, peerDependencies } = JSON.parse(
+  await readFile(path.join(ROOT, 'package.json'), 'utf8'),
+);
 
 await rm(DIST, { recursive: true, force: true });
 const [command] = await Promise.all([
@@ -35,6 +37,8 @@ const [command] = await Promise.all([
     ...SHARED,
     entryPoints: { cli: 'src/cli/main.ts' },
     chunkNames: 'cli/[name]-[hash]',
+    // Each cloud's own library: loaded when it is there and asked for.
+    external: Object.keys(peerDependencies),
     // Bundled CommonJS packages ask for Node's own modules with require().
     banner: {
       js: "import{createRequire as slipwayRequire}from'node:module';const require=slipwayRequire(import.meta.url);",
