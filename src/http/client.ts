@@ -1,7 +1,9 @@
 import { Pool } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
+import { createConnector } from './connect.ts';
 import { connectionError, stalled } from './connection-error.ts';
-import { connectionOptions, type TlsSettings } from './tls.ts';
+import { CONNECT_TIMEOUT_MS, type RouteLookup } from './route.ts';
+import { openTunnel, proxyAuthorization, proxyConnector, proxyRefused } from './tunnel.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -43,10 +45,8 @@ export interface HttpOptions {
    * to a body it is a second longer for every 10 MB.
    */
   readonly idleTimeoutMs?: number;
-  /** default 10 s */
-  readonly connectTimeoutMs?: number;
-  /** settings of TLS connections to a host (`name:port` as in a URL) */
-  readonly tls?: (host: string) => TlsSettings;
+  /** how each origin is reached; directly and with the usual authorities if left out */
+  readonly route?: RouteLookup;
 }
 
 /** Sends single requests: no redirects, no credentials, no retries of its own. */
@@ -66,39 +66,70 @@ const READ_TIMEOUT_MS = 300_000;
 /** A server is given a second for every 10 MB to put a body away. */
 const BYTES_PER_MS = 10_000;
 
-/** Makes a client with a pool of connections for each origin. */
+/** An origin's connections. A request in plain http names its whole URL to a proxy. */
+interface Door {
+  readonly pool: Pool;
+  readonly plainProxy?: URL;
+}
+
+/** Makes a client with a pool of connections for each origin, also where a proxy is between. */
 export function createHttp(options: HttpOptions = {}): Http {
   const idleTimeoutMs = options.idleTimeoutMs ?? 60_000;
-  const pools = new Map<string, Pool>();
+  const doors = new Map<string, Promise<Door>>();
+  let isClosed = false;
 
-  const poolFor = (url: URL): Pool => {
-    let pool = pools.get(url.origin);
-    if (pool === undefined) {
-      pool = new Pool(url.origin, {
-        connections: CONNECTIONS_PER_ORIGIN,
-        allowH2: false,
-        headersTimeout: idleTimeoutMs,
-        bodyTimeout: idleTimeoutMs,
-        maxHeaderSize: MAX_HEADER_BYTES,
-        connect: {
-          ...connectionOptions(options.tls?.(url.host)),
-          timeout: options.connectTimeoutMs ?? 10_000,
-        },
-      });
-      pools.set(url.origin, pool);
-    }
-    return pool;
+  const open = async (url: URL): Promise<Door> => {
+    const {
+      tls,
+      proxy,
+      connectTimeoutMs: timeoutMs = CONNECT_TIMEOUT_MS,
+    } = (await options.route?.(url)) ?? {};
+    const plainProxy = url.protocol === 'http:' ? proxy : undefined;
+    const tunnel = proxy && (() => openTunnel(proxy, url, timeoutMs));
+    const pool = new Pool(plainProxy?.origin ?? url.origin, {
+      connections: CONNECTIONS_PER_ORIGIN,
+      allowH2: false,
+      headersTimeout: idleTimeoutMs,
+      bodyTimeout: idleTimeoutMs,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connect: plainProxy
+        ? proxyConnector(plainProxy, url, timeoutMs)
+        : createConnector(tls, timeoutMs, tunnel),
+    });
+    if (isClosed) await pool.destroy();
+    return { pool, ...(plainProxy && { plainProxy }) };
+  };
+
+  const doorTo = (url: URL): Promise<Door> => {
+    const known = doors.get(url.origin);
+    if (known !== undefined) return known;
+    const door = open(new URL(url.origin));
+    doors.set(url.origin, door);
+    door.catch(() => doors.delete(url.origin));
+    return door;
   };
 
   return {
     async send(request) {
       request.signal?.throwIfAborted();
       const { url, body } = request;
-      const pool = poolFor(url);
+      const { pool, plainProxy } = await doorTo(url);
+      request.signal?.throwIfAborted();
       const common = {
         method: request.method as 'GET',
-        path: `${url.pathname}${url.search}`,
-        headers: { ...BASE_HEADERS, ...request.headers, ...lengthOf(request) },
+        path: `${plainProxy ? url.origin : ''}${url.pathname}${url.search}`,
+        headers: {
+          ...BASE_HEADERS,
+          ...request.headers,
+          ...lengthOf(request),
+          ...(plainProxy && { host: url.host, ...proxyAuthorization(plainProxy) }),
+        },
+      };
+      const answered = async (answer: Answer): Promise<HttpResponse> => {
+        const response = wrap(answer, request);
+        if (plainProxy === undefined || answer.statusCode !== 407) return response;
+        await response.drop();
+        throw proxyRefused(plainProxy, url, 407);
       };
       if (body === undefined || body instanceof Uint8Array) {
         const signal = request.signal ?? null;
@@ -110,7 +141,7 @@ export function createHttp(options: HttpOptions = {}): Http {
             signal,
             headersTimeout,
           });
-          return wrap(answer, request);
+          return await answered(answer);
         } catch (error) {
           request.signal?.throwIfAborted();
           throw connectionError(error, url);
@@ -126,7 +157,7 @@ export function createHttp(options: HttpOptions = {}): Http {
           // The library's clock also runs while the body is being sent; ours knows better.
           headersTimeout: 0,
         });
-        return wrap(answer, request);
+        return await answered(answer);
       } catch (error) {
         request.signal?.throwIfAborted();
         throw sending.failure()?.error ?? connectionError(error, url);
@@ -135,8 +166,12 @@ export function createHttp(options: HttpOptions = {}): Http {
       }
     },
     async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
-      pools.clear();
+      isClosed = true;
+      const opened = await Promise.allSettled(doors.values());
+      await Promise.all(
+        opened.map((door) => (door.status === 'fulfilled' ? door.value.pool.destroy() : undefined)),
+      );
+      doors.clear();
     },
   };
 }

@@ -57,7 +57,7 @@ export function connectionError(error: unknown, url: URL): unknown {
       `the certificate of ${host} isn't trusted: ${certificate(code)}`,
       {
         host,
-        hint: `trust its authority (NODE_EXTRA_CA_CERTS=FILE), or say --skip-tls-verify ${host}`,
+        hint: certificateHint(code, host),
         cause: plainCause(error),
       },
     );
@@ -69,6 +69,8 @@ export function connectionError(error: unknown, url: URL): unknown {
       cause: plainCause(error),
     });
   }
+  const wants = CLIENT_CERTIFICATE_ALERTS[/^ERR_SSL_.*_ALERT_(.+)$/.exec(code ?? '')?.[1] ?? ''];
+  if (wants !== undefined) return clientCertificateWanted(host, wants);
   if (code !== undefined && /^ERR_(?:SSL|TLS|OSSL)_/.test(code)) {
     return new SlipwayError('TLS', `no TLS connection to ${host} came about: ${code}`, {
       host,
@@ -122,6 +124,49 @@ const CERTIFICATE_CODES: Readonly<Record<string, string>> = {
 /** True for the codes of a certificate that was refused. */
 export function isCertificateCode(code: string): boolean {
   return Object.hasOwn(CERTIFICATE_CODES, code) || code.startsWith('CERT_');
+}
+
+const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]);
+
+/** True if a certificate was refused that more authorities might vouch for. */
+export function isUnknownAuthority(error: unknown): boolean {
+  return UNKNOWN_AUTHORITY.has(deepestCode(error) ?? '');
+}
+
+/** The server's alerts about the certificate that we showed, or didn't; their prefixes vary. */
+const CLIENT_CERTIFICATE_ALERTS: Readonly<Record<string, string>> = {
+  CERTIFICATE_REQUIRED: 'wants a client certificate',
+  BAD_CERTIFICATE: 'wants another client certificate, or one at all',
+  CERTIFICATE_EXPIRED: 'says that the client certificate has expired',
+  CERTIFICATE_REVOKED: 'says that the client certificate was revoked',
+  CERTIFICATE_UNKNOWN: 'does not accept the client certificate',
+  UNSUPPORTED_CERTIFICATE: 'does not accept the client certificate',
+  UNKNOWN_CA: 'does not know the authority of the client certificate',
+};
+
+/** The error of a server that wants to know who connects. */
+function clientCertificateWanted(host: string, says: string): SlipwayError {
+  return new SlipwayError('TLS', `${host} ${says}`, {
+    host,
+    hint: `put client.cert and client.key into /etc/docker/certs.d/${host}`,
+  });
+}
+
+function certificateHint(code: string, host: string): string {
+  const orSkip = `or say --skip-tls-verify ${host}`;
+  if (UNKNOWN_AUTHORITY.has(code)) {
+    return `put its authority's certificate at /etc/docker/certs.d/${host}/ca.crt (or name it in SSL_CERT_FILE), ${orSkip}`;
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return `call the registry by a name that its certificate has, ${orSkip}`;
+  }
+  return `whoever runs ${host} has to renew it, ${orSkip}`;
 }
 
 function certificate(code: string): string {

@@ -1,6 +1,9 @@
 import { connect } from 'node:tls';
 import { systemCode } from '../errors.ts';
+import { orAborted } from './abort.ts';
 import { connectionError, isCertificateCode, isNotTls } from './connection-error.ts';
+import { CONNECT_TIMEOUT_MS, type RouteLookup } from './route.ts';
+import { openTunnel } from './tunnel.ts';
 
 /**
  * Finds out whether a host that may speak plain http speaks TLS, without sending anything to it.
@@ -9,19 +12,27 @@ import { connectionError, isCertificateCode, isNotTls } from './connection-error
  * handshake that fails is an error, never a reason for http.
  *
  * @param host `name[:port]`; the port of https if left out
+ * @param route of which the proxy is used, if there is one
  * @throws SlipwayError `NETWORK`, `TLS`
  */
 export async function probeScheme(
   host: string,
-  { timeoutMs = 10_000, signal }: { timeoutMs?: number; signal?: AbortSignal | undefined } = {},
+  {
+    timeoutMs = CONNECT_TIMEOUT_MS,
+    route,
+    signal,
+  }: { timeoutMs?: number; route?: RouteLookup; signal?: AbortSignal | undefined } = {},
 ): Promise<'https' | 'http'> {
   const url = new URL(`https://${host}`);
   const name = url.hostname.replace(/^\[|\]$/g, '');
   signal?.throwIfAborted();
+  const proxy = (await route?.(url))?.proxy;
+  const tunnel = proxy && (await orAborted(openTunnel(proxy, url, timeoutMs), signal));
   return await new Promise((resolve, reject) => {
     const socket = connect({
       host: name,
       port: Number(url.port === '' ? 443 : url.port),
+      ...(tunnel && { socket: tunnel }),
       ...(/^[0-9.]+$|:/.test(name) ? {} : { servername: name }),
     });
     const onAbort = () => settle(() => reject(signal?.reason));

@@ -74,7 +74,7 @@ export interface Registries {
 export function createRegistries(options: RegistriesOptions = {}): Registries {
   const plain = createHttp({
     ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    route: (url) => (options.tls === undefined ? {} : { tls: options.tls(url.host) }),
   });
   const { emit = silent } = options;
   const http: Http = options.debug === true ? traced(plain, emit) : plain;

@@ -129,7 +129,7 @@ test('certificates that are not trusted are refused, each with its reason', {
       requests++;
       response.end('answer');
     });
-    return { host, tls: () => ({ ca: pair.cert }) };
+    return { host, route: () => ({ tls: { ca: pair.cert } }) };
   };
   const good = await start({});
   await fails(get(t, `https://${good.host}/`), {
@@ -138,24 +138,24 @@ test('certificates that are not trusted are refused, each with its reason', {
     hint: new RegExp(`--skip-tls-verify ${good.host}`),
   });
   const expired = await start({ days: -1 });
-  await fails(get(t, `https://${expired.host}/`, { tls: expired.tls }), {
+  await fails(get(t, `https://${expired.host}/`, { route: expired.route }), {
     code: 'TLS',
     message: /has expired \(this machine says 20/,
   });
   const future = await start({ days: 20 });
-  await fails(get(t, `https://${future.host}/`, { tls: future.tls }), {
+  await fails(get(t, `https://${future.host}/`, { route: future.route }), {
     code: 'TLS',
     message: /not valid yet \(this machine says 20/,
   });
   const other = await start({ name: 'DNS:registry.example.org' });
-  await fails(get(t, `https://${other.host}/`, { tls: other.tls }), {
+  await fails(get(t, `https://${other.host}/`, { route: other.route }), {
     code: 'TLS',
     message: /for another name/,
   });
   assert.equal(requests, 0, 'a request was sent to a server that is not trusted');
-  assert.equal(await get(t, `https://${good.host}/`, { tls: good.tls }), 'answer');
+  assert.equal(await get(t, `https://${good.host}/`, { route: good.route }), 'answer');
   assert.equal(
-    await get(t, `https://${good.host}/`, { tls: () => ({ skipVerify: true }) }),
+    await get(t, `https://${good.host}/`, { route: () => ({ tls: { skipVerify: true } }) }),
     'answer',
   );
 });
@@ -164,9 +164,9 @@ test('checks are switched off for the named host only', { skip: missing('openssl
   const pair = await makeCertificate(t);
   const named = await serveTls(t, pair, (_request, response) => response.end('answer'));
   const other = await serveTls(t, pair, (_request, response) => response.end('answer'));
-  const tls = (host: string) => ({ skipVerify: host === named });
-  assert.equal(await get(t, `https://${named}/`, { tls }), 'answer');
-  await fails(get(t, `https://${other}/`, { tls }), { code: 'TLS', message: /self-signed/ });
+  const route = ({ host }: URL) => ({ tls: { skipVerify: host === named } });
+  assert.equal(await get(t, `https://${named}/`, { route }), 'answer');
+  await fails(get(t, `https://${other}/`, { route }), { code: 'TLS', message: /self-signed/ });
 });
 
 test('a server that wants another TLS is a TLS failure', {
@@ -179,7 +179,7 @@ test('a server that wants another TLS is a TLS failure', {
     ciphers: 'NULL-SHA256:@SECLEVEL=0',
   } as const;
   const host = await serveTls(t, pair, (_request, response) => response.end(), options);
-  await fails(get(t, `https://${host}/`, { tls: () => ({ ca: pair.cert }) }), {
+  await fails(get(t, `https://${host}/`, { route: () => ({ tls: { ca: pair.cert } }) }), {
     code: 'TLS',
     message: /TLS/,
   });
