@@ -37,10 +37,12 @@ export function connectionError(error: unknown, url: URL): unknown {
     case 'ECONNRESET':
     case 'EPIPE':
     case 'UND_ERR_SOCKET':
-    case 'UND_ERR_DESTROYED':
-    case 'UND_ERR_CLOSED':
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
       return network(`${host} cut the connection`, true);
+    case 'UND_ERR_DESTROYED':
+    case 'UND_ERR_CLOSED':
+      // Our own doing: whoever still waits then must not try again.
+      return network(`the connections to ${host} were closed`, false);
     case 'UND_ERR_HEADERS_OVERFLOW':
       return new SlipwayError('LIMIT_EXCEEDED', `${host} sent too large headers`, { host });
   }
