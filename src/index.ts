@@ -59,8 +59,9 @@ export {
   SlipwayError,
 } from './errors.ts';
 export { type Emit, type Piece, type SlipwayEvent, silent, type TransferStatus } from './events.ts';
+export { environmentProxies, type ProxyLookup, type ProxySettings } from './http/proxies.ts';
 export type { RetryPolicy } from './http/retry.ts';
-export type { TlsSettings } from './http/tls.ts';
+export type { ClientCertificate, TlsSettings } from './http/tls.ts';
 export { type Layout, type LayoutOptions, openLayout, type Pruned } from './layout/layout.ts';
 export { type HistoryEntry, type ImageConfig, parseConfig } from './oci/config.ts';
 export { type Descriptor, describe, parseDescriptor } from './oci/descriptor.ts';
@@ -111,6 +112,14 @@ export type {
 } from './publish/publication.ts';
 export { type PublishOptions, type PublishOutcome, publish } from './publish/publish.ts';
 export type { Require } from './publish/require.ts';
+export type {
+  Capability,
+  Endpoint,
+  HostConfig,
+  HostConfigLookup,
+} from './registry/hosts-dir/endpoint.ts';
+export { hostsFolders, hostsFromFolders } from './registry/hosts-dir/hosts-dir.ts';
+export type { SchemeChoice } from './registry/reach.ts';
 export {
   createRegistries,
   type Registries,

@@ -3,14 +3,17 @@ import type { Emit, RequestLogin } from '../events.ts';
 import type { Http, HttpRequest } from './client.ts';
 import { showHeaders, showText, showUrl } from './shown.ts';
 
-/** A client that also tells what it sends and what is answered: never a body, never a secret. */
-export function traced(http: Http, emit: Emit): Http {
-  let requests = 0;
+/**
+ * A client that also tells what it sends and what is answered: never a body, never a secret.
+ *
+ * @param nextId numbers requests, of all clients of a run
+ */
+export function traced(http: Http, emit: Emit, nextId: () => number): Http {
   return {
     ...http,
     async send(request) {
       const { method } = request;
-      const same = { id: ++requests, method, url: showUrl(request.url) };
+      const same = { id: nextId(), method, url: showUrl(request.url) };
       const startedAt = performance.now();
       const durationMs = () => Math.round(performance.now() - startedAt);
       emit({

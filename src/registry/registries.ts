@@ -4,30 +4,36 @@ import { anonymous, type CredentialLookup } from '../credentials/credential.ts';
 import { type Emit, silent } from '../events.ts';
 import { createHttp, type Http } from '../http/client.ts';
 import { DEFAULT_RETRY_POLICY, openGate, type RetryPolicy } from '../http/retry.ts';
-import type { TlsSettings } from '../http/tls.ts';
 import { traced } from '../http/traced.ts';
-import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
+import type { RepositoryName } from '../oci/reference.ts';
 import type { Hints } from '../state/hints.ts';
 import { createUploadSessions } from '../state/upload-sessions.ts';
 import { contextOf } from './context.ts';
 import { type Examination, examine } from './examine.ts';
-import { createHost, type RegistryHost, type SchemeChoice } from './host.ts';
+import { createHost, type RegistryHost } from './host.ts';
+import {
+  ALL_CAPABILITIES,
+  type Endpoint,
+  type HostConfig,
+  type HostConfigLookup,
+} from './hosts-dir/endpoint.ts';
+import { type ReadPlace, withMirrors } from './mirrors.ts';
+import { type ReachOptions, reachOf } from './reach.ts';
 import { createRepository, type Repository } from './repository.ts';
 import { repositoryScope } from './scope.ts';
 import { createSightings } from './sightings.ts';
 import type { TokenRealmPolicy } from './token-realm.ts';
 import { createTraits } from './traits.ts';
 
-export interface RegistriesOptions {
+export interface RegistriesOptions extends ReachOptions {
   /** who we are; anonymous if left out */
   readonly credentials?: CredentialLookup;
   /** see `--token-realm`; default `auto` */
   readonly realmPolicy?: TokenRealmPolicy;
   /** how often and how long is waited; parts left out are the defaults */
   readonly retry?: Partial<RetryPolicy>;
-  /** plain http or https for a host, or `probe`; undefined lets Slipway's rules decide */
-  readonly scheme?: (host: string) => SchemeChoice | undefined;
-  readonly tls?: (host: string) => TlsSettings;
+  /** certificates and mirrors of each registry, as {@link hostsFromFolders} reads them */
+  readonly hosts?: HostConfigLookup;
   /** nothing sent and nothing received for so long ends a request; default 60,000 */
   readonly idleTimeoutMs?: number;
   /** where blobs were seen, open uploads, what hosts do: between runs; without it nothing is remembered */
@@ -46,6 +52,11 @@ export interface RegistriesOptions {
 export interface Registries {
   /** A repository as Source and Target. Nothing is sent before it is used. */
   repository(name: RepositoryName): Repository;
+  /**
+   * The same repository to read from: what is configured as its mirrors is asked first. A tag may
+   * then be the mirror's, which can lag behind; content is what its digest says wherever it is from.
+   */
+  source(name: RepositoryName): Repository;
   /**
    * Announces that this run will push to a repository: where a registry's token service allows it,
    * one token is fetched for all that were announced.
@@ -72,32 +83,80 @@ export interface Registries {
  * await registries.close();
  */
 export function createRegistries(options: RegistriesOptions = {}): Registries {
-  const plain = createHttp({
-    ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
-    route: (url) => (options.tls === undefined ? {} : { tls: options.tls(url.host) }),
-  });
   const { emit = silent } = options;
-  const http: Http = options.debug === true ? traced(plain, emit) : plain;
   const credentials = remembered(options.credentials ?? anonymous);
+  const clients: Http[] = [];
   const hosts = new Map<string, RegistryHost>();
+  const configs = new Map<string, Promise<HostConfig | undefined>>();
+  const places = new Map<string, Promise<readonly HostPlace[]>>();
+  let requests = 0;
 
-  const hostFor = (name: string): RegistryHost => {
-    const known = hosts.get(name);
-    if (known !== undefined) return known;
-    const scheme = name === DOCKER_HUB ? 'https' : options.scheme?.(name);
-    const host = createHost(name, openGate(name), {
-      http,
-      credentials,
-      realmPolicy: options.realmPolicy ?? 'auto',
-      retry: { ...DEFAULT_RETRY_POLICY, ...options.retry },
-      emit,
-      traits: createTraits(options.hints, name),
-      ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
-      ...(scheme === undefined ? {} : { scheme }),
+  const configFor = remembering(configs, async (name: string) => {
+    const config = await options.hosts?.(name);
+    for (const endpoint of config === undefined ? [] : [...config.mirrors, config.server]) {
+      if (endpoint.tls.skipVerify !== true) continue;
+      const host = endpoint.url?.host ?? name;
+      const message = `the certificate of ${host} is not checked, as ${config?.where} says`;
+      emit({ type: 'warning', message });
+    }
+    return config;
+  });
+
+  const makeHost = (
+    registry: string,
+    called: string,
+    endpoint: () => Promise<Endpoint | undefined>,
+    retry: Partial<RetryPolicy>,
+  ): RegistryHost => {
+    const reach = once(async () => reachOf(registry, await endpoint(), options));
+    // A client for each: one registry's certificates are never used for another's sake.
+    const plain = createHttp({
+      ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
+      route: async (url) => (await reach()).route(url),
     });
-    hosts.set(name, host);
+    const http = options.debug === true ? traced(plain, emit, () => ++requests) : plain;
+    clients.push(http);
+    return createHost(called, openGate(called), {
+      http,
+      credentials: async (repository) => {
+        const { host, namespace } = await reach();
+        return await credentials(namespace === undefined ? repository : { ...repository, host });
+      },
+      realmPolicy: options.realmPolicy ?? 'auto',
+      retry: { ...DEFAULT_RETRY_POLICY, ...options.retry, ...retry },
+      emit,
+      traits: createTraits(options.hints, called),
+      ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
+      reach,
+    });
+  };
+
+  /** Where a registry is written: the first that takes pushes, else the last one. */
+  const hostFor = (name: string): RegistryHost => {
+    let host = hosts.get(name);
+    if (host === undefined) {
+      host = makeHost(name, name, async () => mainEndpoint(await configFor(name)), {});
+      hosts.set(name, host);
+    }
     return host;
   };
+
+  const placesFor = remembering(places, async (name: string) => {
+    const config = await configFor(name);
+    const main = mainEndpoint(config);
+    return [...(config?.mirrors ?? []), config?.server].map((endpoint): HostPlace => {
+      const isMain = endpoint === main;
+      const isServer = endpoint === config?.server;
+      const called = endpoint?.url?.host ?? name;
+      return {
+        host: isMain
+          ? hostFor(name)
+          : makeHost(name, called, async () => endpoint, isServer ? {} : MIRROR_RETRY),
+        capabilities: endpoint?.capabilities ?? ALL_CAPABILITIES,
+        state: { isAside: false },
+      };
+    });
+  });
 
   const shared = {
     sightings: createSightings(options.hints),
@@ -109,12 +168,62 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
 
   return {
     repository: (name) => createRepository(contextFor(name)),
+    source: (name) =>
+      withMirrors(
+        createRepository(contextFor(name)),
+        async () =>
+          (await placesFor(name.host)).map(
+            ({ host, ...place }): ReadPlace => ({
+              ...place,
+              context: contextOf(name, { ...shared, host }),
+            }),
+          ),
+        emit,
+      ),
     examine: (name, signalled) => {
       const neighbour = { ...name, path: `${name.path}-neighbour` };
       return examine(contextFor(name), contextFor(neighbour), signalled);
     },
     expect: ({ host, path }) => hostFor(host).expect([repositoryScope(path, 'pull', 'push')]),
-    close: () => http.close(),
+    close: async () => {
+      await Promise.all(clients.map((client) => client.close()));
+    },
+  };
+}
+
+/** A mirror is there to be quick: what it can't give now, its registry gives. */
+const MIRROR_RETRY: Partial<RetryPolicy> = {
+  attempts: 2,
+  firstContactAttempts: 1,
+  maxRetryAfterMs: 0,
+};
+
+interface HostPlace extends Pick<ReadPlace, 'capabilities' | 'state'> {
+  readonly host: RegistryHost;
+}
+
+function mainEndpoint(config: HostConfig | undefined): Endpoint | undefined {
+  if (config === undefined) return undefined;
+  const all = [...config.mirrors, config.server];
+  return all.find(({ capabilities }) => capabilities.has('push')) ?? config.server;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+function remembering<T>(
+  known: Map<string, Promise<T>>,
+  make: (name: string) => Promise<T>,
+): (name: string) => Promise<T> {
+  return (name) => {
+    const found = known.get(name) ?? make(name);
+    known.set(name, found);
+    return found;
   };
 }
 
