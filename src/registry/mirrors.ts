@@ -46,8 +46,9 @@ export function withMirrors(
   };
 
   const setAside = ({ context, state }: ReadPlace, error: unknown): void => {
-    if (!isSlipwayError(error) || isSlipwayError(error, 'CONFIG_INVALID')) throw error;
-    if (isSlipwayError(error, 'NOT_FOUND', 'CONTENT_MISSING') || state.isAside) return;
+    if (!isSlipwayError(error) || error.code === 'CONFIG_INVALID') throw error;
+    const isLacking = error.code === 'NOT_FOUND' || error.code === 'CONTENT_MISSING';
+    if (isLacking || state.isAside) return;
     state.isAside = true;
     const message = `the mirror ${context.host.name} is not asked any more: ${error.message}`;
     emit({ type: 'warning', message });
