@@ -66,12 +66,16 @@ function unparsed(text: string): string {
 const AUTHORIZATION =
   /(\bauthorization["']?\s*[:=]\s*["']?(?:(?:basic|bearer|token)\s+)?|\b(?:basic|bearer)\s+(?=[A-Za-z0-9\-._~+/]{16}))[^\s"',;]+/gi;
 
+/** A login before a host without a scheme; what is before a digest is an image's name. */
+const USER_BEFORE_HOST = /(?<![\w./:@-])[^\s/:@"'`<>()]+:[^\s/@"'`<>()]+@(?!sha\d+:)(?=[\w[])/g;
+
 /** Text from outside, with every URL in it shown as {@link showUrl} does, and without secrets. */
 export function showText(text: string): string {
   return withoutSecrets(
     text
       .replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>`|\\^{}]+/gi, inText)
-      .replace(AUTHORIZATION, `$1${HIDDEN}`),
+      .replace(AUTHORIZATION, `$1${HIDDEN}`)
+      .replace(USER_BEFORE_HOST, `${HIDDEN}@`),
   );
 }
 

@@ -38,6 +38,35 @@ const RULES: readonly Rule[] = [
     pattern: /(?<![.\w])fetch\s*\(\s*(?:url|`|'|"|new URL)/,
     allowed: [],
   },
+  // URLs hold signatures and passwords: people see what http/shown.ts leaves of them.
+  {
+    name: 'the whole text of a URL',
+    pattern: /\bhref\b/,
+    // Pages are compared, uploads are sent and remembered.
+    allowed: [
+      'registry/referrers.ts',
+      'registry/tags.ts',
+      'registry/session.ts',
+      'state/upload-sessions.ts',
+    ],
+  },
+  {
+    name: 'making text of a URL',
+    pattern:
+      /\bString\((?:\w+\.)*\w*(?:url|realm|location|proxy|origin)\)|(?:url|realm|location|proxy|origin|shown)\.to(?:String|JSON)\(\)|JSON\.stringify\((?:\w+\.)*\w*(?:url|realm|location|proxy|origin)\)/i,
+    allowed: ['http/shown.ts'],
+  },
+  {
+    name: 'a URL in a sentence',
+    pattern: /\$\{(?:[\w?]+\.)*\w*(?:url|realm|location|proxy|redirect)\}/i,
+    // Those of events are fit to be seen, those of our own server hold nothing; a Location is parsed.
+    allowed: [
+      'cli/report/plain.ts',
+      'cli/commands/demo.ts',
+      'cli/commands/registry.ts',
+      'registry/location.ts',
+    ],
+  },
 ];
 
 const files = sourceFiles();
@@ -65,6 +94,9 @@ test('the rules find what they forbid', () => {
     'code from text': 'eval(text)',
     'redirects by the library': '{ maxRedirections: 3 }',
     'fetch, which keeps custom headers on redirects': 'await fetch(url)',
+    'the whole text of a URL': 'emit(url.href)',
+    'making text of a URL': 'fail(String(response.url))',
+    'a URL in a sentence': `\`no answer from \${response.url}\``,
   };
   for (const { name, pattern } of RULES) assert.match(examples[name] ?? '', pattern, name);
 });

@@ -69,6 +69,18 @@ test('URLs in a sentence are shown like others, and the sentence stays', () => {
   assert.equal(showText(plain), plain);
 });
 
+test('a login before a host is hidden without a scheme too, and names of images stay', () => {
+  assert.equal(showText('"me:pass@host:5000/app" is no name'), '"***@host:5000/app" is no name');
+  for (const harmless of [
+    'app:1@sha256:0123',
+    'localhost:5000/app:1@sha512:0123',
+    'host/app: 1 is sha256:01',
+    'mail me@example.org: thanks',
+  ]) {
+    assert.equal(showText(harmless), harmless);
+  }
+});
+
 test('headers that are quoted in a text are hidden', () => {
   for (const text of [
     'Authorization: Basic bWU6cHc=',
