@@ -37,6 +37,8 @@ const [command] = await Promise.all([
     ...SHARED,
     entryPoints: { cli: 'src/cli/main.ts' },
     chunkNames: 'cli/[name]-[hash]',
+    // Its main file can't be bundled: it asks for its parts with a require() that is handed to it.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     // Each cloud's own library: loaded when it is there and asked for.
     external: Object.keys(peerDependencies),
     // Bundled CommonJS packages ask for Node's own modules with require().

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { type CompressionRun, createCompressionRun } from '../content/derivations/compress.ts';
-import { dockerConfigCredentials } from '../credentials/config-credentials.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type Layout, openLayout } from '../layout/layout.ts';
@@ -8,16 +7,14 @@ import { createRegistries, type Registries } from '../registry/registries.ts';
 import type { TokenRealmPolicy } from '../registry/token-realm.ts';
 import { type Hints, openHints } from '../state/hints.ts';
 import { ensureHome } from '../state/home.ts';
+import { type ConnectionFlags, connectionsOf } from './connections.ts';
+import { type CredentialFlags, commandCredentials } from './credentials.ts';
 import type { Output } from './output.ts';
 import type { ProgressStyle } from './report/reporter.ts';
 import { createReporter } from './report/reporter.ts';
 
 /** Options that every command with a registry takes. */
-export interface RegistryFlags {
-  readonly plainHttp?: readonly string[];
-  readonly skipTlsVerify?: readonly string[];
-  /** hosts; an empty text stands for the hosts of this command */
-  readonly insecureRegistry?: readonly string[];
+export interface RegistryFlags extends CredentialFlags, ConnectionFlags {
   readonly tokenRealm?: TokenRealmPolicy;
   /** seconds */
   readonly idleTimeout?: number;
@@ -48,7 +45,7 @@ export interface Context {
 /**
  * Runs a command with a context, and closes everything whatever comes of it.
  *
- * @param ownHosts the hosts that a bare `--insecure-registry` means
+ * @param ownHosts the hosts that a bare `--insecure-registry` and credentials without a host mean
  */
 export async function withContext(
   output: Output,
@@ -79,7 +76,10 @@ export async function withContext(
     return opened;
   });
   const registries = once(async () => {
-    const opened = await openRegistries(flags, ownHosts, await hints(), reporter.emit);
+    const opened = await openRegistries(flags, ownHosts, await hints(), {
+      emit: reporter.emit,
+      signal,
+    });
     closers.push(() => opened.close());
     return opened;
   });
@@ -105,30 +105,19 @@ async function openRegistries(
   flags: RegistryFlags,
   ownHosts: readonly string[],
   hints: Hints,
-  emit: Emit,
+  run: Pick<Context, 'emit' | 'signal'>,
 ): Promise<Registries> {
-  const insecure = new Set(
-    (flags.insecureRegistry ?? []).flatMap((host) => (host === '' ? ownHosts : [host])),
-  );
-  const plain = new Set(flags.plainHttp);
-  const unverified = new Set([...(flags.skipTlsVerify ?? []), ...insecure]);
-  for (const host of unverified) {
-    emit({ type: 'warning', message: `the certificate of ${host} is not checked` });
-  }
-  for (const host of plain) {
-    emit({ type: 'warning', message: `${host} is spoken to without encryption` });
-  }
+  const { emit } = run;
   if (flags.retries !== undefined && flags.retries < 0) {
     throw new SlipwayError('USAGE', '--retries takes 0 or more');
   }
   return createRegistries({
-    credentials: dockerConfigCredentials(),
+    credentials: await commandCredentials(flags, ownHosts, run),
     hints,
     emit,
     debug: flags.debug === true,
     realmPolicy: flags.tokenRealm ?? 'auto',
-    scheme: (host) => (plain.has(host) ? 'http' : insecure.has(host) ? 'probe' : undefined),
-    tls: (host) => ({ skipVerify: unverified.has(host) }),
+    ...(await connectionsOf(flags, ownHosts, emit)),
     ...(flags.jobs === undefined ? {} : { jobs: flags.jobs }),
     ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: flags.idleTimeout * 1000 }),
     ...(flags.retries === undefined

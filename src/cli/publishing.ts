@@ -102,7 +102,8 @@ async function stillThere<T>(work: () => Promise<T>): Promise<T> {
 }
 
 const OF_PLANNING = ['--dry-run', '--resolve'];
-const OF_PLANNING_WITH_VALUE = ['--plan-out', '--format'];
+/** A plan is a file for others to read: what it is applied with is said then. */
+const OF_PLANNING_WITH_VALUE = ['--plan-out', '--format', '--creds'];
 
 /** The command line without what made it a plan. */
 function plannedCommand(args: readonly string[]): readonly string[] {

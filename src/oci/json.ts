@@ -1,4 +1,5 @@
 import { SlipwayError } from '../errors.ts';
+import { brokenAt } from './json-position.ts';
 
 /** Caps on documents that come from outside, in bytes and levels. */
 export const DOCUMENT_LIMITS = {
@@ -93,21 +94,10 @@ function parseJson(bytes: Uint8Array, what: string, maxBytes: number): unknown {
   checkStructure(text, what);
   try {
     return JSON.parse(text);
-  } catch (cause) {
-    throw invalid(what, `is not valid JSON${positionOf(cause, text)}`);
+  } catch {
+    // The parser's own message quotes the text, which may hold secrets or escape sequences.
+    throw invalid(what, `is not valid JSON: see ${brokenAt(text)}`);
   }
-}
-
-/**
- * Where the parser gave up. Its own message quotes the text, which may hold secrets or escape
- * sequences: only the number is taken from it.
- */
-function positionOf(cause: unknown, text: string): string {
-  const message = cause instanceof Error ? cause.message : '';
-  const at = / at position ([0-9]+)/.exec(message)?.[1];
-  if (at === undefined) return message.startsWith('Unexpected end') ? ': it ends too early' : '';
-  const before = text.slice(0, Number(at)).split('\n');
-  return ` (line ${before.length}, column ${(before.at(-1) ?? '').length + 1})`;
 }
 
 /**

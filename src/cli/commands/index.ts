@@ -23,6 +23,7 @@ import { addImageFlags, addRegistryFlags, collectList, type ImageFlags } from '.
 import { parseLocation, parsePushReference } from '../location.ts';
 import { derive, openImage } from '../open.ts';
 import { safeJson, safeLine } from '../output.ts';
+import { hostsOfLocation } from '../remote.ts';
 
 interface IndexFlags extends RegistryFlags {
   readonly format?: 'text' | 'json';
@@ -62,7 +63,7 @@ function create(cli: Cli): Command {
       ),
   );
   return finish(made).action(async (dest: string, sources: string[], flags: MakeFlags) => {
-    await onIndex(cli, dest, flags, async (context, target, tag) => {
+    const work = async (context: Context, target: Repository, tag: string) => {
       const mediaType = flags.types === 'docker' ? MEDIA_TYPE.dockerIndex : MEDIA_TYPE.ociIndex;
       if (flags.annotation !== undefined && flags.types === 'docker') {
         throw new SlipwayError('USAGE', '--annotation goes with --types oci');
@@ -72,7 +73,8 @@ function create(cli: Cli): Command {
       const { annotation: annotations } = flags;
       const json = annotations === undefined ? empty.json : { ...empty.json, annotations };
       return await writeIndex(target, tag, { ...empty, json, entries }, context);
-    });
+    };
+    await onIndex(cli, dest, flags, work, sources);
   });
 }
 
@@ -83,10 +85,11 @@ function append(cli: Cli): Command {
       .argument('<SRC...>', SRC_HELP),
   );
   return finish(made).action(async (dest: string, sources: string[], flags: MakeFlags) => {
-    await onIndex(cli, dest, flags, async (context, target, tag) => {
+    const work = async (context: Context, target: Repository, tag: string) => {
       const entries = joinPieces(await bringAll(context, target, sources, flags));
       return (await appendToIndex(target, tag, entries, context)).root;
-    });
+    };
+    await onIndex(cli, dest, flags, work, sources);
   });
 }
 
@@ -156,10 +159,12 @@ async function onIndex(
   dest: string,
   flags: IndexFlags,
   work: (context: Context, target: Repository, tag: string) => Promise<Descriptor>,
+  sources: readonly string[] = [],
 ): Promise<void> {
   const reference: Reference = parsePushReference(dest);
   const { tag = 'latest' } = reference;
-  await run(cli, flags, [reference.host], async (context) => {
+  const others = sources.flatMap((source) => hostsOfLocation(parseLocation(source)));
+  await run(cli, flags, [...new Set([reference.host, ...others])], async (context) => {
     const target = (await context.registries()).repository(reference);
     const root = await work(context, target, tag);
     if (flags.format !== 'json') {
