@@ -30,6 +30,8 @@ const SHOWN_HEADERS: readonly string[] = [
 const SHOWN_OF_CHALLENGE = ['service', 'scope', 'error', 'error_description'];
 
 const MAX_VALUE_LENGTH = 500;
+/** More of a header isn't looked at. */
+const MAX_READ_LENGTH = 4_000;
 
 /** A URL for people: no user information, no fragment, and of the query what is no secret. */
 export function showUrl(url: URL | string): string {
@@ -67,13 +69,14 @@ const AUTHORIZATION =
   /(\bauthorization["']?\s*[:=]\s*["']?(?:(?:basic|bearer|token)\s+)?|\b(?:basic|bearer)\s+(?=[A-Za-z0-9\-._~+/]{16}))[^\s"',;]+/gi;
 
 /** A login before a host without a scheme; what is before a digest is an image's name. */
-const USER_BEFORE_HOST = /(?<![\w./:@-])[^\s/:@"'`<>()]+:[^\s/@"'`<>()]+@(?!sha\d+:)(?=[\w[])/g;
+const USER_BEFORE_HOST =
+  /(?<![\w./:@-])[^\s/:@"'`<>()]{1,200}:[^\s/@"'`<>()]{1,300}@(?!sha\d+:)(?=[\w[])/g;
 
 /** Text from outside, with every URL in it shown as {@link showUrl} does, and without secrets. */
 export function showText(text: string): string {
   return withoutSecrets(
     text
-      .replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>`|\\^{}]+/gi, inText)
+      .replace(/\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s"'<>`|\\^{}]+/gi, inText)
       .replace(AUTHORIZATION, `$1${HIDDEN}`)
       .replace(USER_BEFORE_HOST, `${HIDDEN}@`),
   );
@@ -81,7 +84,7 @@ export function showText(text: string): string {
 
 /** A URL in a sentence; what ends the sentence isn't its end. */
 function inText(found: string): string {
-  const [end = ''] = /[.,;:!?)\]]*$/.exec(found) ?? [];
+  const [end = ''] = /[.,;:!?)\]]{0,9}$/.exec(found) ?? [];
   const url = found.slice(0, found.length - end.length);
   // Only what hides something is written anew: parsers tidy up more than that.
   return /[?#]|\/\/[^/]*@/.test(url) ? `${showUrl(url)}${end}` : found;
@@ -106,7 +109,7 @@ export function showHeaders(
 ): Record<string, string> {
   const shown: Record<string, string> = {};
   for (const name of [...SHOWN_HEADERS, ...Object.keys(SHOWN_IN_PART)]) {
-    const found = values(name);
+    const found = values(name).map((value) => withoutSecrets(value).slice(0, MAX_READ_LENGTH));
     if (found.length === 0) continue;
     const text = SHOWN_IN_PART[name]?.(found, from) ?? showText(found.join(', '));
     shown[name] = printable(text, MAX_VALUE_LENGTH);
@@ -122,7 +125,7 @@ const SHOWN_IN_PART: Readonly<Record<string, (values: readonly string[], from: U
 };
 
 function showLinks(values: readonly string[], from: URL): string {
-  const links = values.join(', ').matchAll(/<([^>]*)>([^<]*)/g);
+  const links = values.join(', ').matchAll(/<([^<>]*)>([^<]*)/g);
   const shown = [...links].map(([, target = '', rest = '']) => {
     const [relation = ''] = /;\s*rel\s*=\s*(?:"[^"]*"|[^\s;,]+)/i.exec(rest) ?? [];
     return `<${showReference(target, from)}>${relation}`;

@@ -153,3 +153,16 @@ test('URLs of the public table keep no secret', { skip: noVectors }, () => {
     assert.doesNotMatch(showUrl(url), /123|456|789|pass/, doc);
   }
 });
+
+test('no text makes it slow to be shown', () => {
+  const url = new URL('http://host/');
+  for (const unit of ['+', 'a.', 'a:', 'a:a@', '.', '<', '?&=', 'http://a.', 'Basic ']) {
+    const text = unit.repeat(65_536 / unit.length);
+    const startedAt = performance.now();
+    showText(text);
+    showUrl(`http://host/?${text}`);
+    showHeaders(() => [text], url);
+    // A pattern that goes back over its text takes minutes.
+    assert.ok(performance.now() - startedAt < 20_000, unit);
+  }
+});
