@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
+import { keepLogin } from '../bytes/secrets.ts';
 import { SlipwayError } from '../errors.ts';
 import { type Connector, connectOnce, createConnector } from './connect.ts';
 import { connectionError } from './connection-error.ts';
@@ -9,7 +10,9 @@ const MAX_HEADER_BYTES = 64 * 1024;
 /** The Proxy-Authorization header for a proxy whose URL holds a login. */
 export function proxyAuthorization(proxy: URL): Record<string, string> {
   if (proxy.username === '' && proxy.password === '') return {};
-  const login = `${decode(proxy.username)}:${decode(proxy.password)}`;
+  const [username, password] = [decode(proxy.username), decode(proxy.password)];
+  keepLogin(username, password);
+  const login = `${username}:${password}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(login).toString('base64')}` };
 }
 

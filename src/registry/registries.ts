@@ -1,6 +1,6 @@
 import { keepLogin, keepSecret } from '../bytes/secrets.ts';
 import type { Signalled } from '../content/transport.ts';
-import { anonymous, type CredentialLookup } from '../credentials/credential.ts';
+import { anonymous, type Credential, type CredentialLookup } from '../credentials/credential.ts';
 import { type Emit, silent } from '../events.ts';
 import { createHttp, type Http } from '../http/client.ts';
 import { DEFAULT_RETRY_POLICY, openGate, type RetryPolicy } from '../http/retry.ts';
@@ -10,13 +10,14 @@ import type { Hints } from '../state/hints.ts';
 import { createUploadSessions } from '../state/upload-sessions.ts';
 import { contextOf } from './context.ts';
 import { type Examination, examine } from './examine.ts';
-import { createHost, type RegistryHost } from './host.ts';
+import { createHost, type HostSettings, type RegistryHost } from './host.ts';
 import {
   ALL_CAPABILITIES,
   type Endpoint,
   type HostConfig,
   type HostConfigLookup,
 } from './hosts-dir/endpoint.ts';
+import { checkLogin, type LoginResult } from './login.ts';
 import { type ReadPlace, withMirrors } from './mirrors.ts';
 import { type ReachOptions, reachOf } from './reach.ts';
 import { createRepository, type Repository } from './repository.ts';
@@ -69,6 +70,13 @@ export interface Registries {
    * @throws SlipwayError what the registry says if nothing may be pushed there
    */
   examine(name: RepositoryName, options?: Signalled): Promise<Examination>;
+  /**
+   * Proves a login to a registry, without using it for anything else.
+   *
+   * @throws SlipwayError `AUTH_REQUIRED` if it is refused, `AUTH_REALM_REFUSED`, `NOT_A_REGISTRY`,
+   * `NETWORK`, `TLS` …
+   */
+  login(host: string, credential: Credential, options?: Signalled): Promise<LoginResult>;
   /** Cuts all connections. */
   close(): Promise<void>;
 }
@@ -107,8 +115,13 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
     called: string,
     endpoint: () => Promise<Endpoint | undefined>,
     retry: Partial<RetryPolicy>,
+    login: Partial<Pick<HostSettings, 'credentials' | 'onLogin'>> = {},
   ): RegistryHost => {
-    const reach = once(async () => reachOf(registry, await endpoint(), options));
+    const reach = once(async () => {
+      const reached = reachOf(registry, await endpoint(), options);
+      keepSecret(...secretHeaders(reached.headers));
+      return reached;
+    });
     // A client for each: one registry's certificates are never used for another's sake.
     const plain = createHttp({
       ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
@@ -128,6 +141,7 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
       traits: createTraits(options.hints, called),
       ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
       reach,
+      ...login,
     });
   };
 
@@ -185,6 +199,13 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
       return examine(contextFor(name), contextFor(neighbour), signalled);
     },
     expect: ({ host, path }) => hostFor(host).expect([repositoryScope(path, 'pull', 'push')]),
+    login: (name, credential, signalled) => {
+      keepCredential(credential);
+      const endpoint = async () => mainEndpoint(await configFor(name));
+      const hostOf = (login: Pick<HostSettings, 'credentials' | 'onLogin'>) =>
+        makeHost(name, name, endpoint, {}, login);
+      return checkLogin(hostOf, credential, signalled);
+    },
     close: async () => {
       await Promise.all(clients.map((client) => client.close()));
     },
@@ -231,10 +252,19 @@ function remembering<T>(
 function remembered(lookup: CredentialLookup): CredentialLookup {
   return async (repository) => {
     const found = await lookup(repository);
-    if (found !== undefined) {
-      keepLogin(found.username, found.password);
-      keepSecret(found.identityToken, found.registryToken);
-    }
+    if (found !== undefined) keepCredential(found);
     return found;
   };
+}
+
+function keepCredential(credential: Credential): void {
+  keepLogin(credential.username, credential.password);
+  keepSecret(credential.identityToken, credential.registryToken);
+}
+
+/** Those named `X-Meta-…` go to every registry, so they are no secrets of any. */
+function secretHeaders(headers: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    name.toLowerCase().startsWith('x-meta-') ? [] : [value],
+  );
 }
