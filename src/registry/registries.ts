@@ -159,13 +159,13 @@ export function createRegistries(options: RegistriesOptions = {}): Registries {
     const config = await configFor(name);
     const main = mainEndpoint(config);
     return [...(config?.mirrors ?? []), config?.server].map((endpoint): HostPlace => {
-      const isMain = endpoint === main;
       const isServer = endpoint === config?.server;
       const called = endpoint?.url?.host ?? name;
       return {
-        host: isMain
-          ? hostFor(name)
-          : makeHost(name, called, async () => endpoint, isServer ? {} : MIRROR_RETRY),
+        host:
+          isServer && endpoint === main
+            ? hostFor(name)
+            : makeHost(name, called, async () => endpoint, isServer ? {} : MIRROR_RETRY),
         capabilities: endpoint?.capabilities ?? ALL_CAPABILITIES,
         state: { isAside: false },
       };

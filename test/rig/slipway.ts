@@ -29,6 +29,7 @@ export async function prepareSlipway(owner: Owner): Promise<Slipway> {
     HOME: folder,
     SLIPWAY_HOME: home,
     DOCKER_CONFIG: path.join(folder, 'docker'),
+    SLIPWAY_CERTS_D: path.join(folder, 'certs.d'),
     TMPDIR: folder,
     NO_COLOR: '1',
   };

@@ -64,8 +64,8 @@ function lineOf(text: string, table: string | undefined, key: string): number {
   let begin = 1;
   for (const [at, line] of lines.entries()) {
     if (line.startsWith('[')) {
-      isInside = table !== undefined && line.includes(table);
-      if (isInside && begin === 1) begin = at + 1;
+      isInside = table === undefined ? /^\[\s*header\s*\]/.test(line) : line.includes(table);
+      if (isInside && begin === 1 && table !== undefined) begin = at + 1;
     }
     if (isInside && line.replace(/^["']/, '').startsWith(key)) return at + 1;
   }
