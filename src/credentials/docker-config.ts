@@ -5,7 +5,7 @@ import { fileError } from '../bytes/stream.ts';
 import { isSlipwayError, SlipwayError, systemCode } from '../errors.ts';
 import { isJsonObject, type JsonObject, parseJsonObject } from '../oci/json.ts';
 
-export const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 /** How a container, or who speaks for it, gets out: the fields of docker's `proxies`. */
 export interface DockerProxy {
@@ -62,7 +62,23 @@ export function dockerConfigReader(path: string, options: ReadOptions = {}): Con
 }
 
 async function readConfig(path: string, { warn, mustExist }: ReadOptions): Promise<DockerConfig> {
-  let bytes: Uint8Array;
+  const bytes = await readConfigText(path, warn);
+  if (bytes !== undefined) return parseDockerConfig(bytes, path);
+  if (mustExist === true) {
+    throw new SlipwayError('FILE_NOT_FOUND', `${path}: no such file`, { path });
+  }
+  return parseDockerConfig(new Uint8Array(), path);
+}
+
+/**
+ * The bytes of a docker config file; undefined if it isn't there.
+ *
+ * @throws SlipwayError `CONFIG_INVALID` for what can't be read
+ */
+export async function readConfigText(
+  path: string,
+  warn?: ReadOptions['warn'],
+): Promise<Uint8Array | undefined> {
   try {
     const handle = await open(path, 'r');
     try {
@@ -70,20 +86,16 @@ async function readConfig(path: string, { warn, mustExist }: ReadOptions): Promi
       if (process.platform !== 'win32' && (mode & 0o044) !== 0) {
         warn?.(`${path} holds logins and can be read by others; mend it with chmod 600`);
       }
-      bytes = await readCapped(handle);
+      return await readCapped(handle);
     } finally {
       await handle.close();
     }
   } catch (cause) {
-    if (isMissing(cause)) {
-      if (mustExist === true) throw fileError(path, cause);
-      return parseDockerConfig(new TextEncoder().encode('{}'), path);
-    }
+    if (isMissing(cause)) return undefined;
     const failure = fileError(path, cause);
     const why = isSlipwayError(failure) ? failure.message : `${path} can't be read`;
     throw new SlipwayError('CONFIG_INVALID', why, { path, hint: MEND_HINT, cause });
   }
-  return parseDockerConfig(bytes, path);
 }
 
 /** Also what stands behind a file where a folder should be. */
@@ -113,7 +125,9 @@ async function readCapped(handle: FileHandle): Promise<Uint8Array> {
 export function parseDockerConfig(bytes: Uint8Array, where: string): DockerConfig {
   let json: JsonObject;
   try {
-    json = parseJsonObject(bytes, 'it', MAX_CONFIG_BYTES);
+    // Docker takes an empty file for an empty config.
+    const isEmpty = bytes.byteLength < 16 && Buffer.from(bytes).toString('latin1').trim() === '';
+    json = isEmpty ? {} : parseJsonObject(bytes, 'it', MAX_CONFIG_BYTES);
   } catch (error) {
     throw configInvalid(where, isSlipwayError(error) ? error.message : 'it is not valid');
   }

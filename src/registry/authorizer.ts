@@ -40,12 +40,16 @@ export interface Authorizer {
   accepted(sent: string | undefined, asking: Asking): void;
 }
 
+/** Is told each token of a login. */
+export type OnLogin = (token: Pick<Token, 'identityToken'>) => void;
+
 /** Makes the authorizer of one registry; credentials are looked up when they are first needed. */
 export function createAuthorizer(
   http: Http,
   registry: URL,
   lookup: CredentialLookup,
   realmPolicy: TokenRealmPolicy,
+  onLogin?: OnLogin,
 ): Authorizer {
   let challenge: Challenge | undefined;
   const tokens = new Map<string, Promise<Token>>();
@@ -104,7 +108,9 @@ export function createAuthorizer(
         scopes,
         credential,
         realmPolicy,
+        isLogin: onLogin !== undefined,
       });
+      if (onLogin !== undefined) fresh.then(onLogin, () => {});
       tokens.set(key, fresh);
       fresh.catch(() => {
         if (tokens.get(key) === fresh) tokens.delete(key);

@@ -103,7 +103,7 @@ function classify(
       return {
         code: 'AUTH_REQUIRED',
         meaning: 'not logged in, or the credentials were refused',
-        hint: `log in with: docker login ${host}`,
+        hint: `log in with: slipway login ${host}`,
       };
     case 403:
       return {

@@ -15,7 +15,13 @@ import {
 } from '../http/retry.ts';
 import { probeScheme } from '../http/scheme.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import { type Authorizer, createAuthorizer, isAboutLogin, lacksScope } from './authorizer.ts';
+import {
+  type Authorizer,
+  createAuthorizer,
+  isAboutLogin,
+  lacksScope,
+  type OnLogin,
+} from './authorizer.ts';
 import { isTransientStatus, registryError } from './errors.ts';
 import { redirectTarget } from './location.ts';
 import { pathAt, type Reach, takesNoPushes } from './reach.ts';
@@ -32,6 +38,8 @@ export interface HostSettings {
   readonly traits: Traits;
   /** large blobs that are sent at once, at most, and half as many as small ones; undefined: adapts */
   readonly jobs?: number;
+  /** requests prove a login, and this is told of what they get for it */
+  readonly onLogin?: OnLogin;
   /** Where and how the host is asked; found out when the first request is sent. */
   reach(): Promise<Reach>;
 }
@@ -142,8 +150,8 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
   };
 
   const begin = (origin: URL, ownHttp: Http): Authorizer => {
-    const { credentials, realmPolicy } = settings;
-    const begun = createAuthorizer(ownHttp, origin, credentials, realmPolicy);
+    const { credentials, realmPolicy, onLogin } = settings;
+    const begun = createAuthorizer(ownHttp, origin, credentials, realmPolicy, onLogin);
     begun.expect(expected);
     return begun;
   };
