@@ -153,7 +153,7 @@ const CLIENT_CERTIFICATE_ALERTS: Readonly<Record<string, string>> = {
 };
 
 /** The error of a server that wants to know who connects. */
-function clientCertificateWanted(host: string, says: string): SlipwayError {
+export function clientCertificateWanted(host: string, says: string): SlipwayError {
   return new SlipwayError('TLS', `${host} ${says}`, {
     host,
     hint: `put client.cert and client.key into /etc/docker/certs.d/${host}`,

@@ -8,6 +8,7 @@ import {
   SlipwayError,
 } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
+import { clientCertificateWanted } from '../http/connection-error.ts';
 import { retryAfterMs } from '../http/retry-after.ts';
 import { isSecretField, showText } from '../http/shown.ts';
 import { isJsonObject } from '../oci/json.ts';
@@ -33,14 +34,22 @@ export async function registryError(
   const { doing, isLoggedIn = false, ...where } = facts;
   const status = isLoggedIn && response.status === 401 ? 403 : response.status;
   const type = response.header('content-type') ?? '';
-  const details = await readDetails(response);
-  if (details === undefined) {
+  const text = await readText(response);
+  if (text === undefined) {
     return new SlipwayError(
       'LIMIT_EXCEEDED',
       `${where.host} answered ${response.status} with more text than any honest error has`,
       { ...where, status: response.status },
     );
   }
+  // nginx lets the handshake pass and then answers a page; so does whatever is built on it.
+  if (status === 400 && /No required SSL certificate was sent/.test(text)) {
+    return clientCertificateWanted(where.host, 'wants a client certificate');
+  }
+  if (status === 400 && /The SSL certificate error/.test(text)) {
+    return clientCertificateWanted(where.host, 'does not accept the client certificate');
+  }
+  const details = detailsOf(text);
   const codes = details.map(({ code }) => code);
   const words = details.map(describeDetail).join('; ');
   const waitMs = retryAfterMs(response.header('retry-after'));
@@ -169,14 +178,16 @@ function classify(
 }
 
 /** Undefined for a text that goes over the cap: that is final, whatever the status. */
-async function readDetails(response: HttpResponse): Promise<RegistryErrorDetail[] | undefined> {
-  let text: string;
+async function readText(response: HttpResponse): Promise<string | undefined> {
   try {
-    text = (await response.read(MAX_ERROR_BYTES, ERROR_TIMEOUT_MS)).toString('utf8');
+    return (await response.read(MAX_ERROR_BYTES, ERROR_TIMEOUT_MS)).toString('utf8');
   } catch (error) {
     await response.drop();
-    return isSlipwayError(error, 'LIMIT_EXCEEDED') ? undefined : [];
+    return isSlipwayError(error, 'LIMIT_EXCEEDED') ? undefined : '';
   }
+}
+
+function detailsOf(text: string): RegistryErrorDetail[] {
   let json: unknown;
   try {
     json = JSON.parse(text, (key, value) =>
