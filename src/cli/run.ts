@@ -21,6 +21,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   verify: () => import('./commands/verify.ts'),
   rm: () => import('./commands/rm.ts'),
   index: () => import('./commands/index.ts'),
+  login: () => import('./commands/login.ts'),
+  logout: () => import('./commands/logout.ts'),
   doctor: () => import('./commands/doctor.ts'),
   registry: () => import('./commands/registry.ts'),
   demo: () => import('./commands/demo.ts'),

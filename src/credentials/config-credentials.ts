@@ -6,8 +6,8 @@ import {
   dockerConfigPath,
   dockerConfigReader,
 } from './docker-config.ts';
-import { type HelperOptions, helperGet } from './helper.ts';
 import { findLogin } from './logins.ts';
+import { type HelperOptions, helperGet } from './program.ts';
 import { hostOfKey, hostVariants, serverKey } from './server-key.ts';
 
 /**

@@ -4,7 +4,7 @@ import { configCredentials } from './config-credentials.ts';
 import { anonymous, type CredentialLookup } from './credential.ts';
 import { configInvalid, type DockerConfig, parseDockerConfig } from './docker-config.ts';
 import { givenCredentials } from './given.ts';
-import type { HelperOptions } from './helper.ts';
+import type { HelperOptions } from './program.ts';
 
 /** Variables of the environment; an empty one is unset. */
 export type Environment = Readonly<Record<string, string | undefined>>;

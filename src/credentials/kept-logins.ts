@@ -3,7 +3,7 @@ import { type EditOptions, editConfigFile } from './config-file.ts';
 import type { Credential } from './credential.ts';
 import { dockerConfigReader } from './docker-config.ts';
 import { withLogin, withoutLogins } from './edit-logins.ts';
-import { type HelperOptions, helperErase, helperGet, helperStore } from './helper.ts';
+import { type HelperOptions, helperErase, helperGet, helperStore } from './program.ts';
 import { hostOfKey, hostVariants, serverKey } from './server-key.ts';
 
 export interface KeepOptions extends HelperOptions, EditOptions {}

@@ -10,7 +10,7 @@ import {
   slipwayVariables,
 } from './environment.ts';
 import { type GivenLogin, givenCredentials } from './given.ts';
-import type { HelperOptions } from './helper.ts';
+import type { HelperOptions } from './program.ts';
 
 /** Where credentials may come from beside the user's own files and variables. */
 export interface CredentialOptions extends HelperOptions, Pick<ReadOptions, 'warn'> {

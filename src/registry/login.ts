@@ -1,8 +1,10 @@
 import type { Signalled } from '../content/transport.ts';
 import type { Credential } from '../credentials/credential.ts';
-import { SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { registryError } from './errors.ts';
 import type { HostSettings, RegistryHost } from './host.ts';
+
+const DOING = 'log in';
 
 /** What came of a login that was not refused. */
 export interface LoginResult {
@@ -34,15 +36,16 @@ export async function checkLogin(
       ({ identityToken } = token);
     },
   });
-  const repository = { host: host.name, path: '' };
-  const doing = 'log in';
-  const response = await host.send({
+  const request = {
     method: 'GET',
     url: '/v2/',
-    repository,
+    repository: { host: host.name, path: '' },
     scopes: [],
-    doing,
+    doing: DOING,
     signal,
+  };
+  const response = await host.send(request).catch((error: unknown) => {
+    throw isSlipwayError(error, 'AUTH_REQUIRED') ? refused(error, host.name, credential) : error;
   });
   const { status } = response;
   if (status === 404) {
@@ -57,7 +60,22 @@ export async function checkLogin(
       },
     );
   }
-  if (status < 200 || status > 299) throw await registryError(response, { host: host.name, doing });
+  if (status < 200 || status > 299)
+    throw await registryError(response, { host: host.name, doing: DOING });
   await response.drop();
   return { isAsked, ...(identityToken === undefined ? {} : { identityToken }) };
+}
+
+function refused(error: SlipwayError, host: string, { username }: Credential): SlipwayError {
+  const [first] = error.facts.registryErrors ?? [];
+  const said = first === undefined ? '' : `: ${first.code}: ${first.message ?? ''}`;
+  return new SlipwayError(
+    'AUTH_REQUIRED',
+    `${host} refused the login of ${JSON.stringify(username)}${said}`,
+    {
+      ...error.facts,
+      hint: 'check the user name and the password; some registries want a token in its place',
+      cause: error,
+    },
+  );
 }

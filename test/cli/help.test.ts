@@ -35,6 +35,8 @@ const COMMANDS = [
   'index append',
   'index annotate',
   'index rm',
+  'login',
+  'logout',
   'doctor',
   'registry',
   'registry serve',
@@ -45,6 +47,7 @@ const COMMANDS = [
 const VALUES: Readonly<Record<string, string>> = {
   '--token-realm': 'auto',
   '--idle-timeout': '5',
+  '--helper-timeout': '5',
   '--retries': '1',
   '--progress': 'plain',
   '--platform': 'linux/amd64',

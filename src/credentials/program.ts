@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { SlipwayError } from '../errors.ts';
 import { parseJsonObject } from '../oci/json.ts';
 import type { Credential } from './credential.ts';
-import { helperProgram } from './helper-program.ts';
+import { helperProgram } from './program-path.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { helperErase, helperGet, helperStore } from '../../src/credentials/helper.ts';
+import { helperErase, helperGet, helperStore } from '../../src/credentials/program.ts';
 import { isSlipwayError, type SlipwayError } from '../../src/errors.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { fakeHelper, SAYS_NOTHING, says } from './programs.ts';
