@@ -50,6 +50,7 @@ export {
   type CredentialLookup,
   firstOf,
 } from './credentials/credential.ts';
+export { type IdentityOptions, identityCredentials } from './credentials/identity/identity.ts';
 export {
   type ErrorCode,
   type ErrorFacts,

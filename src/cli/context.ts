@@ -111,13 +111,14 @@ async function openRegistries(
   if (flags.retries !== undefined && flags.retries < 0) {
     throw new SlipwayError('USAGE', '--retries takes 0 or more');
   }
+  const connections = await connectionsOf(flags, ownHosts, emit);
   return createRegistries({
-    credentials: await commandCredentials(flags, ownHosts, run),
+    credentials: await commandCredentials(flags, ownHosts, run, connections.proxy),
     hints,
     emit,
     debug: flags.debug === true,
     realmPolicy: flags.tokenRealm ?? 'auto',
-    ...(await connectionsOf(flags, ownHosts, emit)),
+    ...connections,
     ...(flags.jobs === undefined ? {} : { jobs: flags.jobs }),
     ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: flags.idleTimeout * 1000 }),
     ...(flags.retries === undefined

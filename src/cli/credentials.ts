@@ -4,6 +4,8 @@ import type { GivenLogin } from '../credentials/given.ts';
 import { findCredentials } from '../credentials/sources.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
+import type { ProxyLookup } from '../http/proxies.ts';
+import type { Route } from '../http/route.ts';
 import { isHost } from '../oci/reference.ts';
 import { canAsk, openPrompts } from './prompt.ts';
 
@@ -18,6 +20,7 @@ export interface HelperFlags {
 export interface CredentialFlags extends HelperFlags {
   /** `[HOST=]USER[:PASS]` */
   readonly creds?: readonly string[];
+  readonly identity?: 'auto';
 }
 
 /** The time limit of credential helpers. */
@@ -30,12 +33,14 @@ export function helperTimeoutMs({ helperTimeout }: HelperFlags): number | undefi
  * at the terminal for a password that was left out.
  *
  * @param hosts the registries that the command names
+ * @param proxy for exchanges of an identity
  * @throws SlipwayError `USAGE`, `CONFIG_INVALID`
  */
 export async function commandCredentials(
   flags: CredentialFlags,
   hosts: readonly string[],
   { emit, signal }: { readonly emit: Emit; readonly signal: AbortSignal },
+  proxy?: ProxyLookup,
 ): Promise<CredentialLookup> {
   const logins = (flags.creds ?? []).map((text) => parseCreds(text, hosts));
   for (const { username, password = '' } of logins) keepLogin(username, password);
@@ -52,10 +57,21 @@ export async function commandCredentials(
     given,
     hosts,
     authfile: flags.authfile,
+    more: flags.identity === 'auto' ? [await identityAtHand(emit, proxy)] : [],
     signal,
     timeoutMs: helperTimeoutMs(flags),
     warn: (message) => emit({ type: 'warning', message }),
   });
+}
+
+/** Certificates are always checked here: an identity opens more than a registry. */
+async function identityAtHand(emit: Emit, proxyFor?: ProxyLookup): Promise<CredentialLookup> {
+  const { identityCredentials } = await import('../credentials/identity/identity.ts');
+  const route = (url: URL): Route => {
+    const proxy = proxyFor?.(url);
+    return proxy === undefined ? {} : { proxy };
+  };
+  return identityCredentials({ route, emit });
 }
 
 interface Creds {

@@ -25,6 +25,12 @@ function addCredentialFlags(command: Command): Command {
       'log in as USER, to HOST or the one registry of this command; repeatable; without PASS it is asked for',
     ).argParser((text: string, before: readonly string[] = []) => [...before, text]),
   );
+  command.addOption(
+    new Option(
+      '--identity <HOW>',
+      'auto: log in to registries of AWS, Google, Azure, GitHub and Quay as the CI job, cloud machine or user that this is',
+    ).choices(['auto']),
+  );
   return addHelperFlags(command, 'look for logins in FILE first: a docker config or an auth.json');
 }
 

@@ -48,6 +48,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '--token-realm': 'auto',
   '--idle-timeout': '5',
   '--helper-timeout': '5',
+  '--identity': 'auto',
   '--retries': '1',
   '--progress': 'plain',
   '--platform': 'linux/amd64',

@@ -104,13 +104,26 @@ test('the rules find what they forbid', () => {
 
 test("Node's own modules are named with node:, packages stand in package.json", async () => {
   const { default: manifest } = await import('../../package.json', { with: { type: 'json' } });
+  const packages = { ...manifest.dependencies, ...manifest.peerDependencies };
   const wrong = files.flatMap((file) =>
     importsOf(file.text)
       .filter((target) => !target.startsWith('.') && !target.startsWith('node:'))
-      .filter((target) => !Object.hasOwn(manifest.dependencies, packageOf(target)))
+      .filter((target) => !Object.hasOwn(packages, packageOf(target)))
       .map((target) => `${file.name}: ${target}`),
   );
   assert.deepEqual(wrong, []);
+});
+
+test('packages that may be missing are imported when they are used', async () => {
+  const { default: manifest } = await import('../../package.json', { with: { type: 'json' } });
+  for (const name of Object.keys(manifest.peerDependencies)) {
+    const early = new RegExp(`(?:from|import)\\s*(['"])${name}(?:/[^'"]*)?\\1`);
+    assert.match(`import { x } from '${name}';`, early);
+    assert.deepEqual(
+      files.filter(({ text }) => early.test(text)).map((file) => file.name),
+      [],
+    );
+  }
 });
 
 function packageOf(target: string): string {
