@@ -7,16 +7,14 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { isManifestType } from '../oci/mediatype.ts';
 import { fetchBlob } from './blobs.ts';
 import type { RepositoryContext } from './context.ts';
+import type { ReadHost } from './hosts.ts';
 import type { Capability } from './hosts-dir/endpoint.ts';
 import { fetchManifest, resolveManifest } from './manifests.ts';
 import type { Repository } from './repository.ts';
 
-/** A host that can be asked for a repository. */
-export interface ReadPlace {
+/** A repository at one of the hosts that can be read from. */
+export interface ReadPlace extends Omit<ReadHost, 'host'> {
   readonly context: RepositoryContext;
-  readonly capabilities: ReadonlySet<Capability>;
-  /** shared by all repositories that are asked for there: set when it failed, then it is left alone */
-  readonly state: { isAside: boolean };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { ProxyLookup } from '../http/proxies.ts';
 import type { Route } from '../http/route.ts';
 import type { TlsSettings } from '../http/tls.ts';
 import { DOCKER_HUB } from '../oci/reference.ts';
-import type { Endpoint } from './hosts-dir/endpoint.ts';
+import type { Endpoint, HostConfig } from './hosts-dir/endpoint.ts';
 
 /** How plain http is used with a host: see trust rules in `docs/security.md`. */
 export type SchemeChoice = 'https' | 'http' | 'probe';
@@ -14,7 +14,7 @@ export interface ReachOptions {
   /** plain http or https for a host, or `probe`; undefined lets Slipway's rules decide */
   readonly scheme?: (host: string) => SchemeChoice | undefined;
   readonly tls?: (host: string) => TlsSettings;
-  /** sent to the registry's own origin only; values are secrets */
+  /** sent to the registry's own origin only, to no mirror; values are secrets */
   readonly headers?: (host: string) => Readonly<Record<string, string>>;
   /** the proxy for a URL, as {@link environmentProxies} finds it; none if left out */
   readonly proxy?: ProxyLookup;
@@ -43,9 +43,9 @@ export function reachOf(
   endpoint: Endpoint | undefined,
   options: ReachOptions,
 ): Reach {
-  const usual = registry === DOCKER_HUB ? 'registry-1.docker.io' : registry;
+  const usual = usualHost(registry);
   const url = endpoint?.url ?? new URL(`https://${usual}`);
-  const isOwn = url.host === new URL(`https://${usual}`).host;
+  const isOwn = isNamed(registry, endpoint);
   const host = isOwn ? usual : url.host;
   // What was said of a registry is said of the host behind its names, and of no mirror.
   const said = isOwn ? registry : host;
@@ -63,7 +63,7 @@ export function reachOf(
           : 'https'),
     basePath: endpoint?.basePath ?? '/v2',
     ...(isOwn ? {} : { namespace: registry }),
-    headers: { ...options.headers?.(said), ...endpoint?.headers },
+    headers: { ...(isOwn && options.headers?.(registry)), ...endpoint?.headers },
     takesPushes: endpoint?.capabilities.has('push') ?? true,
     route(to) {
       const proxy = options.proxy?.(to);
@@ -77,6 +77,26 @@ export function reachOf(
       };
     },
   };
+}
+
+/** The host that really answers for the names of a reference's host. */
+function usualHost(registry: string): string {
+  return registry === DOCKER_HUB ? 'registry-1.docker.io' : registry;
+}
+
+/** True if an endpoint is where the names themselves lead. */
+function isNamed(registry: string, endpoint: Endpoint | undefined): boolean {
+  const { host } = new URL(`https://${usualHost(registry)}`);
+  return (endpoint?.url?.host ?? host) === host;
+}
+
+/** What is configured for the place to which a registry's names lead, if anything is. */
+export function endpointNamed(
+  registry: string,
+  config: HostConfig | undefined,
+): Endpoint | undefined {
+  const all = config === undefined ? [] : [config.server, ...config.mirrors];
+  return all.find((endpoint) => isNamed(registry, endpoint));
 }
 
 function joined(said: TlsSettings = {}, configured: TlsSettings = {}): TlsSettings {

@@ -216,6 +216,22 @@ test('a mirror gets the login of its own name and its own headers, the server it
   assert.ok(server.seen.every(({ headers }) => headers['x-mirror'] === undefined));
 });
 
+test('a login is proved at the registry itself, and no mirror hears of it', async (t) => {
+  const registry = await startFakeRegistry(t, () => false);
+  const mirror = await startFakeRegistry(t, () => false);
+  const folder = await tempDir(t);
+  await mkdir(path.join(folder, registry.host));
+  const toml = `[host."http://${mirror.host}"]`;
+  await writeFile(path.join(folder, registry.host, 'hosts.toml'), toml);
+  const registries = createRegistries({ retry: QUICK, hosts: hostsFromFolders([folder]) });
+  t.after(() => registries.close());
+  await registries
+    .login(registry.host, { username: 'me', password: 'for-names' })
+    .catch((error: unknown) => assert.ok(isSlipwayError(error, 'NOT_A_REGISTRY'), String(error)));
+  assert.ok(registry.seen.length > 0);
+  assert.deepEqual(mirror.seen, []);
+});
+
 test('headers of an endpoint do not follow a redirect to another origin', async (t) => {
   const sink = await startFakeRegistry(t, () => false);
   const { blob } = await fill(t, sink, '1');

@@ -1,18 +1,10 @@
-import { keepSecret } from '../../bytes/secrets.ts';
-
 /** These belong to the protocol: a request would no longer be what it says. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   ...['connection', 'content-length', 'expect', 'host', 'keep-alive', 'te', 'trailer'],
   ...['transfer-encoding', 'upgrade', 'range', 'content-range', 'proxy-authorization'],
 ]);
 
-/** Shorter values are no secrets, and would blacken every output. */
-const LEAST_SECRET_LENGTH = 8;
-
-/**
- * Headers that a user configured, by lower-case name, and the names of those that can't be sent.
- * Their values are kept out of every output.
- */
+/** Headers that a user configured, by lower-case name, and the names of those that can't be sent. */
 export function checkedHeaders(given: Iterable<readonly [name: string, value: string]>): {
   readonly headers: Readonly<Record<string, string>>;
   readonly refused: readonly string[];
@@ -20,7 +12,6 @@ export function checkedHeaders(given: Iterable<readonly [name: string, value: st
   const headers: Record<string, string> = {};
   const refused: string[] = [];
   for (const [name, value] of given) {
-    if (value.length >= LEAST_SECRET_LENGTH) keepSecret(value);
     const key = name.toLowerCase();
     const isName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(key) && key !== '__proto__';
     const isGood = isName && !OWN_HEADERS.has(key) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
