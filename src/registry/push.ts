@@ -5,7 +5,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { blobExists } from './blobs.ts';
 import type { RepositoryContext } from './context.ts';
 import { takeSession } from './remembered.ts';
-import { cancel, commit, openSession, takenBy } from './session.ts';
+import { cancel, commit, mountBlob, openSession, takenBy } from './session.ts';
 import { uploadBlob } from './uploads.ts';
 
 /**
@@ -24,14 +24,20 @@ export async function pushBlob(
   const account = await host.account(repository);
   const known = [...(options.mountFrom ?? []), ...(await seenIn(context, descriptor))];
   const work = async (): Promise<PushOutcome> => {
-    const isAsked = options.force !== true;
-    if (isAsked && (await blobExists(context, descriptor, options))) {
+    const { signal, force = false, mountFirst = false } = options;
+    const from = force ? undefined : known.find((path) => path !== repository.path);
+    const mount = (): ReturnType<typeof mountBlob> | undefined =>
+      from === undefined ? undefined : mountBlob(context, descriptor, from, signal);
+    // What surely is in the other repository costs one request instead of two.
+    let opened = mountFirst ? await mount() : undefined;
+    if (opened === 'mounted') return mountedFrom(from);
+    if (!force && (await blobExists(context, descriptor, options))) {
+      if (opened !== undefined) await cancel(context, opened);
       return { status: 'present', bytesSent: 0 };
     }
-    const candidates = known.filter((path) => isAsked && path !== repository.path);
-    const from = candidates[0];
-    const left = isAsked ? await takeSession(context, descriptor) : undefined;
+    const left = force ? undefined : await takeSession(context, descriptor);
     if (left !== undefined) {
+      if (opened !== undefined) await cancel(context, opened);
       const state = {
         at: 'ask',
         session: left,
@@ -40,16 +46,20 @@ export async function pushBlob(
       } as const;
       return await uploadBlob(context, descriptor, open, state, options);
     }
-    const session = await openSession(context, descriptor, from, options.signal);
-    if (session === 'mounted')
-      return { status: 'mounted', bytesSent: 0, ...(from ? { from } : {}) };
+    if (!mountFirst) opened = await mount();
+    if (opened === 'mounted') return mountedFrom(from);
     if (from !== undefined) sightings.forget(host.name, account, descriptor.digest, from);
+    const session = opened ?? (await openSession(context, signal, descriptor));
     const state = { at: 'send', session, offset: 0 } as const;
     return await uploadBlob(context, descriptor, open, state, options);
   };
   const outcome = await host.inLane(descriptor.size, work, options.signal);
   sightings.saw(host.name, account, descriptor.digest, repository.path);
   return outcome;
+}
+
+function mountedFrom(from: string | undefined): PushOutcome {
+  return { status: 'mounted', bytesSent: 0, ...(from === undefined ? {} : { from }) };
 }
 
 /** Other repositories of the host in which this account saw the blob, the latest first. */
@@ -108,8 +118,7 @@ async function streamBlob(
 ): Promise<Streamed> {
   const { host, repository } = context;
   const { signal } = options;
-  let session = await openSession(context, undefined, undefined, signal);
-  if (session === 'mounted') return { isThere: false, bytesSent: 0 };
+  let session = await openSession(context, signal);
   let bytesSent = 0;
   async function* body(): Bytes {
     let total = 0;
