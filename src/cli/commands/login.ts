@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { keepLogin } from '../../bytes/secrets.ts';
-import { collect } from '../../bytes/stream.ts';
 import { dockerConfigCredentials } from '../../credentials/config-credentials.ts';
 import type { Credential } from '../../credentials/credential.ts';
 import { dockerConfigPath } from '../../credentials/docker-config.ts';
@@ -12,6 +11,7 @@ import type { Context, RegistryFlags } from '../context.ts';
 import { helperTimeoutMs } from '../credentials.ts';
 import { addConnectionFlags, addHelperFlags } from '../flags.ts';
 import { safeLine } from '../output.ts';
+import { readPassword } from '../password.ts';
 import { canAsk, openPrompts } from '../prompt.ts';
 import { parseServer } from '../server.ts';
 
@@ -22,7 +22,6 @@ interface LoginFlags extends Omit<RegistryFlags, 'creds'> {
   readonly email?: string;
 }
 
-const MAX_PASSWORD_BYTES = 64 * 1024;
 const INSECURE = 'WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n';
 
 /** `slipway login [SERVER]` */
@@ -51,7 +50,7 @@ Examples:
       if (flags.email !== undefined) cli.output.err('--email is ignored: nobody asks for it\n');
       const isRead = flags.passwordStdin === true || flags.password === '-';
       if (flags.password !== undefined && !isRead) cli.output.err(INSECURE);
-      const password = isRead ? await readPassword(cli.signal) : flags.password;
+      const password = isRead ? await readPassword(process.stdin, cli.signal) : flags.password;
       keepLogin(flags.username ?? '', password ?? '');
       const given = { username: flags.username, password };
       await run(cli, flags, [host], (context) => logIn(context, host, given, flags));
@@ -74,22 +73,6 @@ function checkFlags({ username, password, passwordStdin }: LoginFlags): void {
 function checkUsername(username: string): void {
   if (username.trim() === '') throw new SlipwayError('USAGE', 'username is empty');
   if (username.includes(':')) throw new SlipwayError('USAGE', 'username cannot contain colons');
-}
-
-/** One line end is not a part of the password: `echo` adds it. */
-async function readPassword(signal: AbortSignal): Promise<string> {
-  const onAbort = () => process.stdin.destroy();
-  signal.addEventListener('abort', onAbort, { once: true });
-  let bytes: Buffer;
-  try {
-    bytes = await collect(process.stdin, MAX_PASSWORD_BYTES, 'the password');
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-  signal.throwIfAborted();
-  const password = bytes.toString('utf8').replace(/(?:\r\n|\n|\r)$/, '');
-  if (password.trim() === '') throw new SlipwayError('USAGE', 'password is empty');
-  return password;
 }
 
 interface Given {
