@@ -57,7 +57,7 @@ export async function commandCredentials(
     given,
     hosts,
     authfile: flags.authfile,
-    more: flags.identity === 'auto' ? [await identityAtHand(emit, proxy)] : [],
+    more: flags.identity === 'auto' ? [await identityAtHand(emit, signal, proxy)] : [],
     signal,
     timeoutMs: helperTimeoutMs(flags),
     warn: (message) => emit({ type: 'warning', message }),
@@ -65,13 +65,17 @@ export async function commandCredentials(
 }
 
 /** Certificates are always checked here: an identity opens more than a registry. */
-async function identityAtHand(emit: Emit, proxyFor?: ProxyLookup): Promise<CredentialLookup> {
+async function identityAtHand(
+  emit: Emit,
+  signal: AbortSignal,
+  proxyFor?: ProxyLookup,
+): Promise<CredentialLookup> {
   const { identityCredentials } = await import('../credentials/identity/identity.ts');
   const route = (url: URL): Route => {
     const proxy = proxyFor?.(url);
     return proxy === undefined ? {} : { proxy };
   };
-  return identityCredentials({ route, emit });
+  return identityCredentials({ route, emit, signal });
 }
 
 interface Creds {

@@ -26,7 +26,8 @@ const UNREACHED_WORDS = /\b(?:network_error|endpoints_resolution_error):/;
 
 /**
  * What a cloud, or its library, said to an exchange of an identity. The library's error itself is
- * left behind: requests with their tokens hang on it.
+ * left behind: requests with their tokens hang on it. The libraries have repeated what may be mended
+ * by that.
  */
 export function identityError(error: unknown, cloud: string, host: string): SlipwayError {
   if (isSlipwayError(error)) return error.with({ host });
@@ -41,21 +42,20 @@ export function identityError(error: unknown, cloud: string, host: string): Slip
   const isSaid = typeof said === 'string' && !isQuote;
   const words = isSaid ? printable(showText(said)) : 'what it answered is not understood';
   const facts = { host, ...(status === undefined ? {} : { status }) };
-  const failed = (code: ErrorCode, hint: string, transient = false) =>
+  const failed = (code: ErrorCode, hint: string) =>
     new SlipwayError(code, `the ${cloud} identity got no login for ${host}: ${words}`, {
       ...facts,
       hint,
-      transient,
     });
-  if (status === 429) return failed('RATE_LIMITED', 'wait a little, then try again', true);
+  if (status === 429) return failed('RATE_LIMITED', 'wait a little, then try again');
   if (status !== undefined && status >= 500) {
-    return failed('SERVER_ERROR', `${cloud} could not answer: try again later`, true);
+    return failed('SERVER_ERROR', `${cloud} could not answer: try again later`);
   }
   if (all.some(({ code }) => typeof code === 'string' && isCertificateCode(code))) {
     return failed('TLS', 'trust the authority of whoever is between: NODE_EXTRA_CA_CERTS=FILE');
   }
   if (wasUnreached) {
-    return failed('NETWORK', `is the login service of ${cloud} reachable from here?`, true);
+    return failed('NETWORK', `is the login service of ${cloud} reachable from here?`);
   }
   return failed('AUTH_REQUIRED', `may this identity log in to ${host}? See docs/identity.md`);
 }

@@ -19,6 +19,8 @@ export interface IdentityOptions {
   readonly route?: RouteLookup;
   /** told about registries for which no identity is at hand */
   readonly emit?: Emit;
+  /** ends the waiting for exchanges */
+  readonly signal?: AbortSignal | undefined;
   /** for a whole exchange; default 30,000 */
   readonly timeoutMs?: number;
 }
@@ -69,13 +71,14 @@ export function identityCredentials(options: IdentityOptions = {}): CredentialLo
 async function exchange(
   registry: CloudRegistry,
   cloud: string,
-  { route, timeoutMs = TIMEOUT_MS }: IdentityOptions,
+  { route, signal: ended, timeoutMs = TIMEOUT_MS }: IdentityOptions,
 ): Promise<Login | undefined> {
   const http = createHttp(route === undefined ? {} : { route });
-  const signal = AbortSignal.timeout(timeoutMs);
+  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(ended ? [ended] : [])]);
   try {
     return await orAborted(loginAt(registry, { http, signal }), signal);
   } catch (error) {
+    ended?.throwIfAborted();
     throw identityError(error, cloud, registry.host);
   } finally {
     await http.close();

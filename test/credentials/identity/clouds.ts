@@ -118,5 +118,8 @@ export async function askWith(
 ): Promise<Asked> {
   const { code, stdout, stderr } = await run(process.execPath, [script, ...hosts], { env });
   if (code !== 0 || stderr !== '') throw new Error(`asking ended with ${code}: ${stderr}`);
-  return JSON.parse(stdout);
+  const asked: Asked = JSON.parse(stdout);
+  const away = asked.connections.filter((place) => !/^(?:127\.0\.0\.1|localhost)$/.test(place));
+  if (away.length > 0) throw new Error(`not on this machine: ${away.join(', ')}`);
+  return asked;
 }
