@@ -1,7 +1,9 @@
 import { Pool } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
+import { isSlipwayError } from '../errors.ts';
 import { createConnector } from './connect.ts';
 import { connectionError, stalled } from './connection-error.ts';
+import { noticingKept, wasKept } from './kept.ts';
 import { CONNECT_TIMEOUT_MS, type RouteLookup } from './route.ts';
 import { openTunnel, proxyAuthorization, proxyConnector, proxyRefused } from './tunnel.ts';
 
@@ -92,9 +94,11 @@ export function createHttp(options: HttpOptions = {}): Http {
       headersTimeout: idleTimeoutMs,
       bodyTimeout: idleTimeoutMs,
       maxHeaderSize: MAX_HEADER_BYTES,
-      connect: plainProxy
-        ? proxyConnector(plainProxy, url, timeoutMs)
-        : createConnector(tls, timeoutMs, tunnel),
+      connect: noticingKept(
+        plainProxy
+          ? proxyConnector(plainProxy, url, timeoutMs)
+          : createConnector(tls, timeoutMs, tunnel),
+      ),
     });
     if (isClosed) await pool.destroy();
     return { pool, ...(plainProxy && { plainProxy }) };
@@ -144,7 +148,7 @@ export function createHttp(options: HttpOptions = {}): Http {
           return await answered(answer);
         } catch (error) {
           request.signal?.throwIfAborted();
-          throw connectionError(error, url);
+          throw unanswered(error, url);
         }
       }
       const sending = watchBody(body, url, idleTimeoutMs, request.heldBytes);
@@ -160,7 +164,7 @@ export function createHttp(options: HttpOptions = {}): Http {
         return await answered(answer);
       } catch (error) {
         request.signal?.throwIfAborted();
-        throw sending.failure()?.error ?? connectionError(error, url);
+        throw sending.failure()?.error ?? unanswered(error, url);
       } finally {
         sending.end();
       }
@@ -174,6 +178,13 @@ export function createHttp(options: HttpOptions = {}): Http {
       doors.clear();
     },
   };
+}
+
+/** What became of a request that got no answer. */
+function unanswered(error: unknown, url: URL): unknown {
+  const failure = connectionError(error, url);
+  const isStale = isSlipwayError(failure, 'NETWORK') && wasKept(error);
+  return isStale ? failure.with({ staleConnection: true }) : failure;
 }
 
 const BASE_HEADERS = { 'user-agent': 'slipway', 'accept-encoding': 'identity' };
