@@ -12,13 +12,13 @@ import { openTunnel } from './tunnel.ts';
  * handshake that fails is an error, never a reason for http.
  *
  * @param host `name[:port]`; the port of https if left out
- * @param route of which the proxy is used, if there is one
+ * @param route of which the proxy and the time limit are used
  * @throws SlipwayError `NETWORK`, `TLS`
  */
 export async function probeScheme(
   host: string,
   {
-    timeoutMs = CONNECT_TIMEOUT_MS,
+    timeoutMs: wantedMs,
     route,
     signal,
   }: { timeoutMs?: number; route?: RouteLookup; signal?: AbortSignal | undefined } = {},
@@ -26,7 +26,8 @@ export async function probeScheme(
   const url = new URL(`https://${host}`);
   const name = url.hostname.replace(/^\[|\]$/g, '');
   signal?.throwIfAborted();
-  const proxy = (await route?.(url))?.proxy;
+  const { proxy, connectTimeoutMs = CONNECT_TIMEOUT_MS } = (await route?.(url)) ?? {};
+  const timeoutMs = wantedMs ?? connectTimeoutMs;
   const tunnel = proxy && (await orAborted(openTunnel(proxy, url, timeoutMs), signal));
   return await new Promise((resolve, reject) => {
     const socket = connect({

@@ -1,9 +1,9 @@
 import { SlipwayError } from '../errors.ts';
-import { isLoopback } from '../http/origin.ts';
+import { isLoopback, sameOrigin } from '../http/origin.ts';
 import type { ProxyLookup } from '../http/proxies.ts';
 import type { Route } from '../http/route.ts';
 import type { TlsSettings } from '../http/tls.ts';
-import { DOCKER_HUB } from '../oci/reference.ts';
+import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
 import type { Endpoint, HostConfig } from './hosts-dir/endpoint.ts';
 
 /** How plain http is used with a host: see trust rules in `docs/security.md`. */
@@ -125,6 +125,13 @@ export function pathAt({ basePath, namespace }: Reach, path: string): string {
   const own = path.startsWith('/v2/') ? `${basePath}${path.slice('/v2'.length)}` : path;
   if (namespace === undefined) return own;
   return `${own}${own.includes('?') ? '&' : '?'}ns=${encodeURIComponent(namespace)}`;
+}
+
+/** True for a next page that may be asked for: on the same origin, and below the same API. */
+export function isNextPage(next: URL, page: URL, repository: RepositoryName): boolean {
+  const at = page.pathname.indexOf(`/${repository.path}/`);
+  const root = at < 0 ? '/v2' : page.pathname.slice(0, at);
+  return sameOrigin(next, page) && next.pathname.startsWith(`${root}/`);
 }
 
 /** The error of a registry that is configured to take no pushes. */

@@ -314,6 +314,29 @@ test('a mirror may keep its API elsewhere than under /v2', async (t) => {
   );
 });
 
+test('the pages of a list are found where the API is, and nowhere else', async (t) => {
+  let pages: readonly string[] = [];
+  const asked: string[] = [];
+  const server = await serve(t, (request, response) => {
+    asked.push(request.url ?? '');
+    const [link] = pages.slice(asked.length - 1);
+    if (link !== undefined) response.setHeader('link', `<${link}>; rel="next"`);
+    response.end(JSON.stringify({ name: 'team/app', tags: [`tag${asked.length}`] }));
+  });
+  const { repository } = await open(t, `server = "http://${server}/api/docker"`);
+  const tags = async (): Promise<string[]> => {
+    asked.length = 0;
+    const found = [];
+    for await (const tag of repository.list()) found.push(tag);
+    return found;
+  };
+  pages = ['/api/docker/v2/team/app/tags/list?last=tag1'];
+  assert.deepEqual(await tags(), ['tag1', 'tag2']);
+  pages = ['/v2/team/app/tags/list?last=tag1'];
+  await assert.rejects(tags(), { code: 'NOT_A_REGISTRY' });
+  assert.equal(asked.length, 1);
+});
+
 test('what a registry holds is asked of the registry itself, whatever its mirrors say', async (t) => {
   const server = await startFakeRegistry(t, () => false);
   const mirror = await startFakeRegistry(t, () => false);
