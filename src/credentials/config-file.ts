@@ -68,7 +68,8 @@ async function replace(
   const found = Buffer.from(bytes ?? []).toString('utf8');
   const text = found.trim() === '' ? EMPTY : found;
   const changed = edit(text);
-  if (changed === text) return;
+  const isOpen = old !== undefined && process.platform !== 'win32' && (old.mode & 0o077) !== 0;
+  if (changed === text && !isOpen) return;
   // The lock is ours: what stands there is left of somebody who was killed.
   const temporary = `${target}.slipway-tmp`;
   await rm(temporary, { force: true });
@@ -89,7 +90,7 @@ async function replace(
     throw cause;
   }
   await syncFolder(dirname(target));
-  if (old !== undefined && process.platform !== 'win32' && (old.mode & 0o077) !== 0) {
+  if (isOpen) {
     warn?.(`${target} was open to others; from now on only its owner can read it`);
   }
 }
