@@ -164,7 +164,7 @@ export function createHttp(options: HttpOptions = {}): Http {
         return await answered(answer);
       } catch (error) {
         request.signal?.throwIfAborted();
-        throw sending.failure()?.error ?? unanswered(error, url);
+        throw sending.failure()?.error ?? unanswered(error, url, sending.sentBytes);
       } finally {
         sending.end();
       }
@@ -180,10 +180,13 @@ export function createHttp(options: HttpOptions = {}): Http {
   };
 }
 
+/** A connection that took more than this had not been closed before. */
+const STALE_BYTES = 1024 * 1024;
+
 /** What became of a request that got no answer. */
-function unanswered(error: unknown, url: URL): unknown {
+function unanswered(error: unknown, url: URL, sentBytes = 0): unknown {
   const failure = connectionError(error, url);
-  const isStale = isSlipwayError(failure, 'NETWORK') && wasKept(error);
+  const isStale = isSlipwayError(failure, 'NETWORK') && sentBytes <= STALE_BYTES && wasKept(error);
   return isStale ? failure.with({ staleConnection: true }) : failure;
 }
 
@@ -200,6 +203,8 @@ interface WatchedBody {
   readonly stalled: AbortSignal;
   /** what the body's own iteration threw: the library wraps it */
   failure(): { readonly error: unknown } | undefined;
+  /** bytes of the body that were asked for */
+  readonly sentBytes: number;
   /** The answer is there. */
   end(): void;
 }
@@ -210,12 +215,12 @@ function watchBody(bytes: Bytes, url: URL, idleTimeoutMs: number, heldBytes = 0)
   let timer: NodeJS.Timeout | undefined;
   let failure: { error: unknown } | undefined;
   let hasEnded = false;
+  let sentBytes = 0;
   const expectWithin = (ms: number): void => {
     if (hasEnded) return;
     timer = setTimeout(() => stall.abort(stalled(url)), ms);
   };
   async function* watched(): Bytes {
-    let sentBytes = heldBytes;
     try {
       for await (const chunk of bytes) {
         expectWithin(idleTimeoutMs);
@@ -227,12 +232,15 @@ function watchBody(bytes: Bytes, url: URL, idleTimeoutMs: number, heldBytes = 0)
       failure = { error };
       throw error;
     }
-    expectWithin(idleTimeoutMs + sentBytes / BYTES_PER_MS);
+    expectWithin(idleTimeoutMs + (heldBytes + sentBytes) / BYTES_PER_MS);
   }
   return {
     body: watched(),
     stalled: stall.signal,
     failure: () => failure,
+    get sentBytes() {
+      return sentBytes;
+    },
     end() {
       hasEnded = true;
       clearTimeout(timer);

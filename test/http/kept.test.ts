@@ -36,6 +36,8 @@ function send(http: Http, host: string, events: SlipwayEvent[], body?: Uint8Arra
       ...(body === undefined ? {} : { body: inPieces(body), bodyBytes: body.byteLength }),
     });
     await response.drop();
+    // The client takes the connection back a little later.
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
     return response.status;
   };
   const policy = { ...DEFAULT_RETRY_POLICY, attempts: 3, baseMs: 1, maxMs: 2 };
