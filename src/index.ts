@@ -50,7 +50,10 @@ export {
   type CredentialLookup,
   firstOf,
 } from './credentials/credential.ts';
+export type { GivenLogin } from './credentials/given.ts';
 export { type IdentityOptions, identityCredentials } from './credentials/identity/identity.ts';
+export { eraseLogin, type KeepOptions, storeLogin } from './credentials/kept-logins.ts';
+export { type CredentialOptions, findCredentials } from './credentials/sources.ts';
 export {
   type ErrorCode,
   type ErrorFacts,

@@ -2,7 +2,6 @@ import { helperFor } from './config-credentials.ts';
 import { type EditOptions, editConfigFile } from './config-file.ts';
 import type { Credential } from './credential.ts';
 import { dockerConfigReader } from './docker-config.ts';
-import { withLogin, withoutLogins } from './edit-logins.ts';
 import { type HelperOptions, helperErase, helperGet, helperStore } from './program.ts';
 import { hostOfKey, hostVariants, serverKey } from './server-key.ts';
 
@@ -25,6 +24,7 @@ export async function storeLogin(
 ): Promise<string | undefined> {
   const helper = helperFor(await dockerConfigReader(path)(), host);
   if (helper === undefined) {
+    const { withLogin } = await import('./edit-logins.ts');
     await editConfigFile(path, (text) => withLogin(text, serverKey(host), credential), options);
     return undefined;
   }
@@ -74,5 +74,6 @@ async function forgetInFile(path: string, host: string, options: KeepOptions): P
   const isOf = (key: string) => key === serverKey(host) || hosts.includes(hostOfKey(key) ?? '');
   const { auths } = await dockerConfigReader(path)();
   if (!Object.keys(auths).some(isOf)) return;
+  const { withoutLogins } = await import('./edit-logins.ts');
   await editConfigFile(path, (text) => withoutLogins(text, isOf), options);
 }
