@@ -5,7 +5,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { blobExists } from './blobs.ts';
 import type { RepositoryContext } from './context.ts';
 import { takeSession } from './remembered.ts';
-import { cancel, commit, mountBlob, openSession, takenBy } from './session.ts';
+import { cancel, commit, mountBlob, openSession, takenBy, type UploadSession } from './session.ts';
 import { uploadBlob } from './uploads.ts';
 
 /**
@@ -73,8 +73,8 @@ export async function seenIn(
 
 /**
  * Uploads a blob while it is being made: one streaming PATCH, then the commit under the digest
- * that came out. If the registry or the connection fails on the way, the finished blob is pushed
- * the ordinary way.
+ * that came out. If the connection is cut on the way, the upload goes on inside the session as soon
+ * as the blob is finished; if the registry doesn't take it so, it is pushed the ordinary way.
  */
 export async function pushBlobStream(
   context: RepositoryContext,
@@ -86,15 +86,21 @@ export async function pushBlobStream(
   // Whoever makes it hears of a failure; until it is awaited here it must not count as unhandled.
   made.catch(() => {});
   const stream = () => streamBlob(context, made, open, options);
-  const { isThere, bytesSent } = await host.inLane(
+  const { isThere, bytesSent, left } = await host.inLane(
     Number.POSITIVE_INFINITY,
     stream,
     options.signal,
   );
   // If it could not be made, this is where the reason comes out.
-  const descriptor = await made;
+  const descriptor = await made.catch(async (error: unknown) => {
+    if (left !== undefined) await cancel(context, left);
+    throw error;
+  });
   if (!isThere) {
-    const outcome = await pushBlob(context, descriptor, open, options);
+    const outcome =
+      left === undefined
+        ? await pushBlob(context, descriptor, open, options)
+        : await resume(context, descriptor, open, { session: left, bytesSent }, options);
     // Present now, because the answer to the commit was lost: it was still this that brought it.
     const status = bytesSent > 0 ? 'uploaded' : outcome.status;
     return { ...outcome, status, bytesSent: outcome.bytesSent + bytesSent };
@@ -105,9 +111,29 @@ export async function pushBlobStream(
 }
 
 interface Streamed {
-  /** false: it has to be pushed the ordinary way */
   readonly isThere: boolean;
   readonly bytesSent: number;
+  /** where it can go on; without it, what isn't there has to be pushed the ordinary way */
+  readonly left?: UploadSession;
+}
+
+/** Goes on with a blob that was cut while it was being made: all of it can be read again now. */
+async function resume(
+  context: RepositoryContext,
+  descriptor: Descriptor,
+  open: Open,
+  { session, bytesSent }: { readonly session: UploadSession; readonly bytesSent: number },
+  options: PushOptions,
+): Promise<PushOutcome> {
+  const { host, repository, sightings } = context;
+  const state = { at: 'ask', session, heldBytes: 0, givenBytes: bytesSent } as const;
+  const outcome = await host.inLane(
+    descriptor.size,
+    () => uploadBlob(context, descriptor, open, state, options),
+    options.signal,
+  );
+  sightings.saw(host.name, await host.account(repository), descriptor.digest, repository.path);
+  return outcome;
 }
 
 async function streamBlob(
@@ -151,6 +177,8 @@ async function streamBlob(
     if (!isThere) await cancel(context, session);
     return { isThere, bytesSent };
   } catch (error) {
+    const isCut = isSlipwayError(error) && error.facts.transient === true;
+    if (isCut && signal?.aborted !== true) return { isThere: false, bytesSent, left: session };
     await cancel(context, session);
     signal?.throwIfAborted();
     if (isRefusal(error)) throw error;
