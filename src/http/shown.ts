@@ -70,7 +70,7 @@ const AUTHORIZATION =
 
 /** A login before a host without a scheme; what is before a digest is an image's name. */
 const USER_BEFORE_HOST =
-  /(?<![\w./:@-])[^\s/:@"'`<>()]{1,200}:[^\s/@"'`<>()]{1,300}@(?!sha\d+:)(?=[\w[])/g;
+  /(?<![\w./:@-])[^\s/:@"'`<>()[\]]{1,200}:[^\s/@"'`<>()[\]]{1,300}@(?!sha\d+:)(?=[\w[])/g;
 
 /** Text from outside, with every URL in it shown as {@link showUrl} does, and without secrets. */
 export function showText(text: string): string {

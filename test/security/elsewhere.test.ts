@@ -7,6 +7,7 @@ import { digestOf } from '../../src/oci/digest.ts';
 import { MEDIA_TYPE } from '../../src/oci/mediatype.ts';
 import { bytesOf, put } from '../content/images.ts';
 import { type Owner, tempDir } from '../rig/lifetime.ts';
+import { secretsUnder } from './markers.ts';
 import { row } from './rows.ts';
 import {
   assertNoMarker,
@@ -176,13 +177,15 @@ row(
   async (t) => {
     const rig = await startTwoOrigins(t);
     const names = ['AWS_SECRET_ACCESS_KEY', 'GITHUB_TOKEN', 'NPM_TOKEN', 'BUILD_ARG_X'];
-    for (const name of names) process.env[name] = SECRETS.token;
-    t.after(() => {
-      for (const name of names) delete process.env[name];
-    });
-    assertPublished(await rig.push(), rig.origin);
-    const { stdout } = await rig.run('inspect', '--raw', `${rig.origin.host}/team/app:1`);
-    assertNoMarker(stdout, 'what was published');
+    const env = Object.fromEntries(names.map((name) => [name, SECRETS.token]));
+    const to = `${rig.origin.host}/team/app:1`;
+    const args = ['push', '--from', `docker-archive:${rig.archive}`, to, '--debug'];
+    const { slipway } = rig;
+    const pushed = await slipway.run(args, undefined, env);
+    assertPublished(pushed, rig.origin);
+    const { stdout } = await slipway.run(['inspect', '--raw', to], undefined, env);
+    for (const text of [stdout, pushed.stdout, pushed.stderr]) assertNoMarker(text, 'what is told');
+    assert.deepEqual(await secretsUnder(slipway.home), []);
     for (const bytes of rig.origin.blobs.values())
       assertNoMarker(bytes.toString('latin1'), 'a blob');
     const requests = JSON.stringify(rig.origin.seen);

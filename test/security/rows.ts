@@ -7,13 +7,15 @@ import { type TestContext, type TestOptions, test } from 'node:test';
  * @param part the chapter of that page
  * @param ids the advisories, or what the hole is known as
  * @param title what is true of Slipway
+ * @param about which of several cases this is
  */
 export function row(
   part: 'Credentials' | 'TLS' | 'Programs' | 'Output' | 'Files',
   ids: string,
   title: string,
   work: (t: TestContext) => Promise<void>,
-  options: TestOptions = {},
+  { about, ...options }: TestOptions & { readonly about?: string } = {},
 ): void {
-  test(`${part}: ${ids}: ${title}`, options, work);
+  const suffix = about === undefined ? '' : ` (${about})`;
+  test(`${part}: ${ids}: ${title}${suffix}`, options, work);
 }
