@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
-import { isUnknownAuthority } from './connection-error.ts';
+import { isAlert, isUnknownAuthority } from './connection-error.ts';
 import { connectionOptions, type TlsSettings } from './tls.ts';
 
 /** Opens connections for a pool. */
@@ -35,7 +35,14 @@ export function createConnector(
     const connect = wide ?? usual;
     const httpSocket = await under?.();
     connect({ ...options, ...(httpSocket && { httpSocket }) }, (error, socket) => {
-      if (error === null) return callback(null, socket);
+      if (error === null) {
+        // A server that minds our certificate says so after the handshake, as an error that ends
+        // nothing by itself; what would be told is only that the connection is gone.
+        socket.on('error', (late) => {
+          if (isAlert(late)) socket.destroy(late);
+        });
+        return callback(null, socket);
+      }
       const mayHelp = !isWide && settings?.skipVerify !== true && isUnknownAuthority(error);
       if (!mayHelp) return callback(error, null);
       wide ??= make(true);

@@ -71,7 +71,7 @@ export function connectionError(error: unknown, url: URL): unknown {
       cause: plainCause(error),
     });
   }
-  const wants = CLIENT_CERTIFICATE_ALERTS[/^ERR_SSL_.*_ALERT_(.+)$/.exec(code ?? '')?.[1] ?? ''];
+  const wants = CLIENT_CERTIFICATE_ALERTS[ALERT.exec(code ?? '')?.[1] ?? ''];
   if (wants !== undefined) return clientCertificateWanted(host, wants);
   if (code !== undefined && /^ERR_(?:SSL|TLS|OSSL)_/.test(code)) {
     return new SlipwayError('TLS', `no TLS connection to ${host} came about: ${code}`, {
@@ -151,6 +151,13 @@ const CLIENT_CERTIFICATE_ALERTS: Readonly<Record<string, string>> = {
   UNSUPPORTED_CERTIFICATE: 'does not accept the client certificate',
   UNKNOWN_CA: 'does not know the authority of the client certificate',
 };
+
+const ALERT = /^ERR_SSL_.*_ALERT_(.+)$/;
+
+/** True for the other side's own word that TLS is over. */
+export function isAlert(error: unknown): boolean {
+  return ALERT.test(systemCode(error) ?? '');
+}
 
 /** The error of a server that wants to know who connects. */
 export function clientCertificateWanted(host: string, says: string): SlipwayError {

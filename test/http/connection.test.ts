@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SlipwayError } from '../../src/errors.ts';
 import { createHttp, type HttpOptions } from '../../src/http/client.ts';
-import { missing } from '../rig/programs.ts';
+import { tempDir } from '../rig/lifetime.ts';
+import { missing, startDaemon } from '../rig/programs.ts';
 import { makeCertificate, serveTls } from './certificates.ts';
 import { closedPort, serve, serveRaw } from './servers.ts';
+
+const OPENSSL = { skip: missing('openssl') };
 
 async function get(t: TestContext, url: string, options: HttpOptions = {}): Promise<string> {
   const http = createHttp(options);
@@ -158,6 +163,27 @@ test('certificates that are not trusted are refused, each with its reason', {
     await get(t, `https://${good.host}/`, { route: () => ({ tls: { skipVerify: true } }) }),
     'answer',
   );
+});
+
+test('a server that wants to know who connects is told as such', OPENSSL, async (t) => {
+  const [own, other] = [await makeCertificate(t), await makeCertificate(t)];
+  const folder = await tempDir(t);
+  const files = { cert: path.join(folder, 'cert'), key: path.join(folder, 'key') };
+  await Promise.all([writeFile(files.cert, own.cert), writeFile(files.key, own.key)]);
+  let host = '';
+  // It answers as servers in Go do, which Node's own can't: with an alert after the handshake.
+  const wants = ['-Verify', '1', '-verify_return_error', '-CAfile', files.cert];
+  const serves = ['-accept', '127.0.0.1:0', '-cert', files.cert, '-key', files.key, '-www'];
+  await startDaemon(t, 'openssl', ['s_server', ...serves, ...wants], {}, (log) => {
+    host = /ACCEPT (127\.0\.0\.1:[1-9][0-9]*)/.exec(log)?.[1] ?? '';
+    return host !== '';
+  });
+  const as = (...clientCertificates: readonly (typeof own)[]) =>
+    get(t, `https://${host}/`, { route: () => ({ tls: { ca: own.cert, clientCertificates } }) });
+  const hint = /client\.cert and client\.key/;
+  await fails(as(), { code: 'TLS', message: /wants a client certificate/, hint });
+  await fails(as(other), { code: 'TLS', message: /client certificate/, hint });
+  assert.match(await as(own), /s_server/);
 });
 
 test('checks are switched off for the named host only', { skip: missing('openssl') }, async (t) => {

@@ -120,8 +120,11 @@ test('a proxy that is not there, hangs up or says nothing is told as the proxy',
     ],
     [await serveRaw(t, () => {}), /did not answer the connection in time/],
   ] as const;
-  for (const [host, message] of cases) {
-    const http = client(t, { proxy: new URL(`http://me:geheim@${host}`), connectTimeoutMs: 500 });
+  for (const [at, [host, message]] of cases.entries()) {
+    const proxy = new URL(`http://me:geheim@${host}`);
+    // Only the last one is to run out of time.
+    const connectTimeoutMs = at === cases.length - 1 ? 500 : 60_000;
+    const http = client(t, { proxy, connectTimeoutMs });
     const error = await fails(get(http, `https://${NAME}/`), 'NETWORK', message);
     assert.match(error.message, new RegExp(`^the proxy ${host}, on the way to ${NAME}`));
   }
@@ -146,6 +149,38 @@ test('bytes that a proxy sends before the tunnel is open never count as the regi
   );
   const http = client(t, { proxy: new URL(`http://${host}`) });
   await fails(get(http, `https://${NAME}/`), 'NETWORK', /does not answer as a proxy does/);
+});
+
+test('answers of two origins behind one proxy do not cross', OPENSSL, async (t) => {
+  const names = ['one.test', 'two.test'];
+  const ways: Record<string, string> = {};
+  const authorities: Record<string, string> = {};
+  for (const name of names) {
+    const pair = await makeCertificate(t, { name: `DNS:${name}` });
+    const say = (_: unknown, response: { end(text: string): void }) => response.end(name);
+    ways[`${name}:443`] = await serveTls(t, pair, say);
+    ways[`${name}:80`] = await serve(t, say);
+    authorities[name] = pair.cert;
+  }
+  const proxy = await startProxy(t, { ways });
+  const http = createHttp({
+    route: ({ hostname }) => ({
+      proxy: new URL(proxy.url),
+      tls: { ca: authorities[hostname] ?? '' },
+    }),
+  });
+  t.after(() => http.close());
+  const asked = Array.from({ length: 40 }, (_, at) => ({
+    name: names[at % 2] ?? '',
+    scheme: at % 4 < 2 ? 'https' : 'http',
+  }));
+  const answers = await Promise.all(
+    asked.map(({ name, scheme }) => get(http, `${scheme}://${name}/`)),
+  );
+  assert.deepEqual(
+    answers,
+    asked.map(({ name }) => `200 ${name}`),
+  );
 });
 
 test('the scheme of a host is found out through the proxy too', async (t) => {
