@@ -71,7 +71,7 @@ export function connectionError(error: unknown, url: URL): unknown {
       cause: plainCause(error),
     });
   }
-  const wants = CLIENT_CERTIFICATE_ALERTS[ALERT.exec(code ?? '')?.[1] ?? ''];
+  const wants = clientAlert(code);
   if (wants !== undefined) return clientCertificateWanted(host, wants);
   if (code !== undefined && /^ERR_(?:SSL|TLS|OSSL)_/.test(code)) {
     return new SlipwayError('TLS', `no TLS connection to ${host} came about: ${code}`, {
@@ -157,6 +157,15 @@ const ALERT = /^ERR_SSL_.*_ALERT_(.+)$/;
 /** True for the other side's own word that TLS is over. */
 export function isAlert(error: unknown): boolean {
   return ALERT.test(systemCode(error) ?? '');
+}
+
+/** True for the alert of a server that wants to know who connects. */
+export function isAboutClient(error: unknown): boolean {
+  return clientAlert(systemCode(error)) !== undefined;
+}
+
+function clientAlert(code: string | undefined): string | undefined {
+  return CLIENT_CERTIFICATE_ALERTS[ALERT.exec(code ?? '')?.[1] ?? ''];
 }
 
 /** The error of a server that wants to know who connects. */

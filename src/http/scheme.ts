@@ -1,7 +1,7 @@
 import { connect } from 'node:tls';
 import { systemCode } from '../errors.ts';
 import { orAborted } from './abort.ts';
-import { connectionError, isCertificateCode, isNotTls } from './connection-error.ts';
+import { connectionError, isAboutClient, isCertificateCode, isNotTls } from './connection-error.ts';
 import { CONNECT_TIMEOUT_MS, type RouteLookup } from './route.ts';
 import { openTunnel } from './tunnel.ts';
 
@@ -50,7 +50,9 @@ export async function probeScheme(
     socket.once('secureConnect', () => settle(() => resolve('https')));
     socket.once('error', (error) => {
       if (isNotTls(error)) return settle(() => resolve('http'));
-      if (isCertificateCode(systemCode(error) ?? '')) return settle(() => resolve('https'));
+      // Here nobody shows a certificate, neither they one that is known nor we one at all.
+      const isTls = isCertificateCode(systemCode(error) ?? '') || isAboutClient(error);
+      if (isTls) return settle(() => resolve('https'));
       settle(() => reject(connectionError(error, url)));
     });
   });
