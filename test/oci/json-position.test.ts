@@ -40,3 +40,12 @@ test('what is valid is read to its end, and what breaks it is found', () => {
     runs(200, 5_000),
   );
 });
+
+test('a string without an end is found at once, however long it is', () => {
+  const startedAt = performance.now();
+  for (const string of ['a'.repeat(1_000_000), '\\n'.repeat(500_000), 'a\\"'.repeat(300_000)]) {
+    assert.equal(brokenAt(`{"a": "${string}`), 'line 1, column 7');
+  }
+  // A pattern that goes back over its text never comes to an end.
+  assert.ok(performance.now() - startedAt < 20_000);
+});
