@@ -1,5 +1,5 @@
 import { keepLogin } from '../bytes/secrets.ts';
-import type { CredentialLookup } from '../credentials/credential.ts';
+import { anonymous, type CredentialLookup } from '../credentials/credential.ts';
 import type { GivenLogin } from '../credentials/given.ts';
 import { findCredentials } from '../credentials/sources.ts';
 import { SlipwayError } from '../errors.ts';
@@ -21,6 +21,8 @@ export interface CredentialFlags extends HelperFlags {
   /** `[HOST=]USER[:PASS]` */
   readonly creds?: readonly string[];
   readonly identity?: 'auto';
+  /** the command itself says who it is: none are looked for */
+  readonly ownLogin?: boolean;
 }
 
 /** The time limit of credential helpers. */
@@ -42,6 +44,7 @@ export async function commandCredentials(
   { emit, signal }: { readonly emit: Emit; readonly signal: AbortSignal },
   proxy?: ProxyLookup,
 ): Promise<CredentialLookup> {
+  if (flags.ownLogin === true) return anonymous;
   const logins = (flags.creds ?? []).map((text) => parseCreds(text, hosts));
   for (const { username, password = '' } of logins) keepLogin(username, password);
   if (logins.some(({ password }) => password !== undefined)) {

@@ -15,7 +15,7 @@ import { readPassword } from '../password.ts';
 import { canAsk, openPrompts } from '../prompt.ts';
 import { parseServer } from '../server.ts';
 
-interface LoginFlags extends Omit<RegistryFlags, 'creds'> {
+interface LoginFlags extends Omit<RegistryFlags, 'creds' | 'identity'> {
   readonly username?: string;
   readonly password?: string;
   readonly passwordStdin?: boolean;
@@ -53,7 +53,9 @@ Examples:
       const password = isRead ? await readPassword(process.stdin, cli.signal) : flags.password;
       keepLogin(flags.username ?? '', password ?? '');
       const given = { username: flags.username, password };
-      await run(cli, flags, [host], (context) => logIn(context, host, given, flags));
+      await run(cli, { ...flags, ownLogin: true }, [host], (context) =>
+        logIn(context, host, given, flags),
+      );
     });
 }
 
