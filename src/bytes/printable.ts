@@ -8,7 +8,7 @@ export function printable(text: string, maxLength = 300): string {
     .replace(/[\s\u0085]+/g, ' ')
     .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, '')
     .replace(/##(?=(?:vso|teamcity)?\[)/g, '# #')
-    .replace(/\bsection_(?=(?:start|end):)/g, 'section _')
+    .replace(/section_(?=(?:start|end):)/g, 'section _')
     .trim();
   return clean.length > maxLength ? `${clean.slice(0, maxLength)}…` : clean;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { cloudRegistry } from '../../src/credentials/identity/hosts.ts';
 import { openLayout } from '../../src/layout/layout.ts';
 import { describe } from '../../src/oci/descriptor.ts';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -190,5 +191,54 @@ row(
       assertNoMarker(bytes.toString('latin1'), 'a blob');
     const requests = JSON.stringify(rig.origin.seen);
     for (const form of encodings(SECRETS.token)) assert.ok(!requests.includes(form), form);
+  },
+);
+
+row(
+  'Credentials',
+  'CVE-2024-35192, GO-2026-6225, microsoft/vscode#320634, GHSA-xcq4-m2r3-cmrj',
+  "a name that only looks like a cloud's registry is given none of its tokens",
+  async () => {
+    for (const real of [
+      '123456789012.dkr.ecr.us-east-1.amazonaws.com',
+      'name.azurecr.io',
+      'gcr.io',
+      'eu.gcr.io',
+      'europe-docker.pkg.dev',
+      'ghcr.io',
+      'quay.io',
+      'public.ecr.aws',
+    ]) {
+      assert.notEqual(cloudRegistry(real), undefined, real);
+      const spellings = [
+        ...[
+          `${real}.evil.test`,
+          `evil${real}`,
+          `${real}:443`,
+          `${real}.`,
+          `${real}/x`,
+          `${real}@x`,
+        ],
+        ...[`x@${real}`, `evil.test/${real}`, ` ${real}`, `${real}\n`, real.replaceAll('.', 'x')],
+        ...[
+          `${real}%2eevil.test`,
+          `${real}#.evil.test`,
+          `https://${real}`,
+          `evil.test.${real}.evil.test`,
+        ],
+      ];
+      for (const host of spellings) assert.equal(cloudRegistry(host), undefined, host);
+    }
+    const others = [
+      'evilgcr.io',
+      'evilghcr.io',
+      'evilquay.io',
+      'evilpkg.dev',
+      'evilazurecr.io',
+      'azurecr.io',
+      'github.com.attacker.example',
+      'name.azurecr.io.cn',
+    ];
+    for (const host of others) assert.equal(cloudRegistry(host), undefined, host);
   },
 );
