@@ -60,8 +60,8 @@ export async function fetchToken(http: Http, request: TokenRequest): Promise<Tok
       refresh_token: identityToken,
       service: challenge.parameters.get('service') ?? '',
       client_id: CLIENT_ID,
-      scope: request.scopes.map(formatScope).join(' '),
     });
+    if (request.scopes.length > 0) body.set('scope', request.scopes.map(formatScope).join(' '));
     response = await http.send({
       method: 'POST',
       url: realm,

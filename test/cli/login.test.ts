@@ -3,6 +3,8 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fakeHelper, SAYS_NOTHING } from '../credentials/programs.ts';
+import { startFakeRegistry } from '../registry/fake-registry.ts';
+import { tokenService } from '../registry/token-service.ts';
 import { htpasswd, startDockerRegistry } from '../rig/docker-registry.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { missing } from '../rig/programs.ts';
@@ -218,6 +220,41 @@ function usePath(t: { after(cleanUp: () => void): void }, searchPath = ''): void
     process.env.PATH = before;
   });
 }
+
+describe('a login service that gives identity tokens', () => {
+  it('its token is kept in place of the password, and used', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const service = tokenService({
+      password: 'identity-token',
+      quirk: (call, { query, form, authorization }) => {
+        const isKnown = authorization !== undefined && query.get('offline_token') === 'true';
+        const isFrontPage =
+          form.get('refresh_token') === 'identity-token' && !form.get('scope')?.includes('team');
+        if (!isKnown && !isFrontPage) return false;
+        const more = isKnown ? { refresh_token: 'identity-token' } : {};
+        call.answer(200, {}, { token: 'good', ...more });
+        return true;
+      },
+    });
+    const { host } = await startFakeRegistry(t, async (call) => {
+      if (call.request.headers.authorization !== 'Bearer good') return await service.quirk(call);
+      call.answer(200, {}, {});
+      return true;
+    });
+    await slipway.must(['login', ...me(PASSWORD), host]);
+    const text = await textOf(slipway);
+    const auth = Buffer.from('me:').toString('base64');
+    const kept = { auth, identitytoken: 'identity-token' };
+    assert.deepEqual(JSON.parse(text), { auths: { [host]: kept } });
+    await slipway.must(['ls', `${host}/team/app`]);
+    const { method, form } = service.asked.at(-1) ?? assert.fail();
+    assert.equal(method, 'POST');
+    assert.equal(form.get('refresh_token'), 'identity-token');
+    // Logging in with what is kept keeps it.
+    assert.match((await slipway.run(['login', host])).stdout, /Login Succeeded/);
+    assert.deepEqual(JSON.parse(await textOf(slipway)), { auths: { [host]: kept } });
+  });
+});
 
 describe('what can be wrong with a login', () => {
   const ROWS: Readonly<Record<string, readonly [args: string[], says: RegExp]>> = {
