@@ -46,7 +46,7 @@ const ARGUMENTS: Readonly<Record<string, (subject: Subject) => readonly string[]
   'index create': ({ host }) => [`${host}/team/index:1`, `docker://${host}/team/app:1`],
   'index append': ({ host }) => [`${host}/team/index:1`, `docker://${host}/team/app:1`],
   'index annotate': ({ host }) => [`${host}/team/index:1`, '--annotation', 'a=b'],
-  'index rm': ({ host }) => [`${host}/team/index:1`, '--platform', 'linux/amd64'],
+  'index rm': ({ host }) => [`${host}/team/index:1`, 'linux/amd64'],
   doctor: ({ host }) => [host],
   'registry serve': () => ['--listen', '127.0.0.1:0'],
   demo: () => [],

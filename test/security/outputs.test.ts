@@ -53,7 +53,7 @@ row(
         const progress = style === '' ? [] : ['--progress', style];
         const words = [...command.split(' '), ...args, '--debug', ...patient, ...progress];
         const { stdout, stderr } = await slipway.run(words);
-        assert.doesNotMatch(stderr, /unknown option/, words.join(' '));
+        assert.doesNotMatch(stderr, /unknown option|missing required/, words.join(' '));
         assert.doesNotMatch(stdout, UNSAFE, words.join(' '));
         assert.doesNotMatch(stderr, UNSAFE, words.join(' '));
         all += stderr;
