@@ -13,7 +13,7 @@ import { LAYERS } from './scene.ts';
 
 const SKIP = { skip: missing('docker-registry', 'nginx', 'openssl', 'htpasswd') };
 const LOGIN = 'me:marker-of-the-proxy';
-const PLAIN = 'plain.test:5000';
+const PLAIN = 'plain.invalid:5000';
 
 let front: TlsFront;
 let ways: Record<string, string>;
@@ -23,7 +23,7 @@ test.before(async () => {
   const registry = await startDockerRegistry(THIS_FILE, {
     users: { tester: 'marker-of-registry' },
   });
-  front = await startTlsFront(THIS_FILE, registry.host, { name: 'registry.test' });
+  front = await startTlsFront(THIS_FILE, registry.host, { name: 'registry.invalid' });
   ways = { [front.host]: front.address, [PLAIN]: registry.host };
 });
 
@@ -75,7 +75,7 @@ test('a proxy that speaks TLS is checked like a registry', SKIP, async (t) => {
   const env = { https_proxy: url.replace('127.0.0.1', 'localhost') };
   const refused = await run(push(front.host), { env });
   assert.equal(refused.code, 16, refused.stderr);
-  assert.match(refused.stderr, /the proxy localhost:[0-9]+, on the way to registry\.test/);
+  assert.match(refused.stderr, /the proxy localhost:[0-9]+, on the way to registry\.invalid/);
   assert.match(refused.stderr, /its authority is unknown here/);
   assert.deepEqual(proxy.requests, []);
   await must(push(front.host, '-q'), { env: { ...env, SSL_CERT_FILE: own.caFile } });
@@ -87,8 +87,8 @@ test('plain http names its URLs to the proxy, once the user asked for it', SKIP,
   const env = { HTTP_PROXY: url, HTTPS_PROXY: url };
   const without = await run(push(PLAIN), { env });
   assert.equal(without.code, 16, without.stderr);
-  assert.match(without.stderr, /plain\.test:5000 does not speak TLS/);
-  assert.match(without.stderr, /--plain-http plain\.test:5000/);
+  assert.match(without.stderr, /plain\.invalid:5000 does not speak TLS/);
+  assert.match(without.stderr, /--plain-http plain\.invalid:5000/);
   assert.ok(proxy.requests.every(({ method }) => method === 'CONNECT'));
   await must(push(PLAIN, '-q', '--plain-http', PLAIN), { env });
   await must(push(PLAIN, '-q', '--insecure-registry'), { env });
@@ -115,7 +115,7 @@ test('what the proxy refuses is told as its refusal, without any password', SKIP
 });
 
 test('a proxy that ends TLS with its own certificate hears nothing', SKIP, async (t) => {
-  const other = await startTlsFront(t, '127.0.0.1:1', { name: 'registry.test' });
+  const other = await startTlsFront(t, '127.0.0.1:1', { name: 'registry.invalid' });
   const intercepts = {
     cert: await readFile(other.serverFiles.cert, 'utf8'),
     key: await readFile(other.serverFiles.key, 'utf8'),
@@ -123,7 +123,7 @@ test('a proxy that ends TLS with its own certificate hears nothing', SKIP, async
   const { proxy, url, run, push } = await prepare(t, { intercepts });
   const { code, stderr } = await run(push(front.host), { env: { HTTPS_PROXY: url } });
   assert.equal(code, 16, stderr);
-  assert.match(stderr, /the certificate of registry\.test:[0-9]+ isn't trusted/);
+  assert.match(stderr, /the certificate of registry\.invalid:[0-9]+ isn't trusted/);
   assert.deepEqual(proxy.seenInside, []);
 });
 
@@ -138,7 +138,7 @@ test("docker's config file names proxies too, and NO_PROXY goes past them", SKIP
   const { length } = proxy.requests;
   assert.ok(length > 0);
   // Nothing but the proxy knows that name.
-  const { code, stderr } = await run(push(front.host), { env: { NO_PROXY: '.test' } });
+  const { code, stderr } = await run(push(front.host), { env: { NO_PROXY: '.invalid' } });
   assert.equal(code, 16, stderr);
   assert.doesNotMatch(stderr, /the proxy/);
   assert.equal(proxy.requests.length, length);

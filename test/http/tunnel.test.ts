@@ -9,7 +9,7 @@ import { startProxy } from '../rig/proxy.ts';
 import { makeCertificate, serveTls } from './certificates.ts';
 import { closedPort, serve, serveRaw } from './servers.ts';
 
-const NAME = 'registry.test';
+const NAME = 'registry.invalid';
 const OPENSSL = { skip: missing('openssl') };
 
 function client(t: TestContext, route: Route): Http {
@@ -94,7 +94,11 @@ test('plain http names its whole URL to the proxy', async (t) => {
 
 test('what a proxy refuses is told as its refusal, without its password', async (t) => {
   for (const [refuses, transient, message] of [
-    [407, false, /^the proxy 127\.0\.0\.1:[0-9]+ refuses the login, on the way to registry\.test/],
+    [
+      407,
+      false,
+      /^the proxy 127\.0\.0\.1:[0-9]+ refuses the login, on the way to registry\.invalid/,
+    ],
     [403, false, /does not let us through \(it answered 403\)/],
     [502, true, /does not let us through \(it answered 502\)/],
     [503, true, /does not let us through \(it answered 503\)/],
@@ -136,7 +140,11 @@ test('a proxy that ends TLS with its own certificate is refused', OPENSSL, async
   const intercepts = await makeCertificate(t, { name: `DNS:${NAME}` });
   const proxy = await startProxy(t, { intercepts, ways: { [`${NAME}:443`]: 'nobody:1' } });
   const http = client(t, { proxy: new URL(proxy.url) });
-  await fails(get(http, `https://${NAME}/`), 'TLS', /certificate of registry\.test isn't trusted/);
+  await fails(
+    get(http, `https://${NAME}/`),
+    'TLS',
+    /certificate of registry\.invalid isn't trusted/,
+  );
   assert.deepEqual(proxy.seenInside, []);
   const trusting = client(t, { proxy: new URL(proxy.url), tls: { ca: intercepts.cert } });
   assert.equal(await get(trusting, `https://${NAME}/`), '200 ');
@@ -152,7 +160,7 @@ test('bytes that a proxy sends before the tunnel is open never count as the regi
 });
 
 test('answers of two origins behind one proxy do not cross', OPENSSL, async (t) => {
-  const names = ['one.test', 'two.test'];
+  const names = ['one.invalid', 'two.invalid'];
   const ways: Record<string, string> = {};
   const authorities: Record<string, string> = {};
   for (const name of names) {
@@ -188,7 +196,7 @@ test('the scheme of a host is found out through the proxy too', async (t) => {
   const proxy = await startProxy(t, { ways: { [`${NAME}:5000`]: plain } });
   const route = () => ({ proxy: new URL(proxy.url) });
   assert.equal(await probeScheme(`${NAME}:5000`, { route }), 'http');
-  await fails(probeScheme('other.test', { route }), 'NETWORK', /answered 403/);
+  await fails(probeScheme('other.invalid', { route }), 'NETWORK', /answered 403/);
 });
 
 test('a client certificate is never shown to a proxy', OPENSSL, async (t) => {
