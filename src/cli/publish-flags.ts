@@ -26,12 +26,42 @@ export interface PublishFlags extends RegistryFlags, ImageFlags, ResultFlags {
 
 /** Adds the options that say how and whether it is published, and how results are told. */
 export function addPublishFlags(command: Command): Command {
-  return command
-    .option('--allow-nondistributable-artifacts', 'send foreign layers too')
+  addSendFlags(command)
     .option(
       '--with-referrers',
       'also signatures, attestations, SBOMs and whatever else belongs to the images',
     )
+    .addOption(
+      new Option(
+        '--require <N>',
+        'how many registries must have all content before any tag moves: all, any or a number (default: all)',
+      ).argParser(require),
+    );
+  return addMoveFlags(command);
+}
+
+/** Adds the options that say what is sent, and how fast. */
+export function addSendFlags(command: Command): Command {
+  return command
+    .option('--allow-nondistributable-artifacts', 'send foreign layers too')
+    .addOption(
+      new Option('--jobs <N>', 'blobs on their way to one registry at once').argParser(atLeastOne),
+    )
+    .addOption(
+      new Option(
+        '--limit-rate <RATE>',
+        'bytes a second that all uploads share; k, M and G of 1000',
+      ).argParser(rate),
+    )
+    .option(
+      '--resolve',
+      'with --dry-run: compress into the local store, so that all digests are known',
+    );
+}
+
+/** Adds the options that say whether tags move, and how that is told. */
+export function addMoveFlags(command: Command): Command {
+  return command
     .addOption(
       new Option(
         '--if-absent',
@@ -44,26 +74,7 @@ export function addPublishFlags(command: Command): Command {
         'only if each tag stands for DIGEST, or for this image already',
       ).argParser(digest),
     )
-    .addOption(
-      new Option(
-        '--require <N>',
-        'how many registries must have all content before any tag moves: all, any or a number (default: all)',
-      ).argParser(require),
-    )
-    .addOption(
-      new Option('--jobs <N>', 'blobs on their way to one registry at once').argParser(atLeastOne),
-    )
-    .addOption(
-      new Option(
-        '--limit-rate <RATE>',
-        'bytes a second that all uploads share; k, M and G of 1000',
-      ).argParser(rate),
-    )
     .option('--dry-run', 'show what would be done; nothing is sent but questions')
-    .option(
-      '--resolve',
-      'with --dry-run: compress into the local store, so that all digests are known',
-    )
     .option('--plan-out <FILE>', 'with --dry-run: write the plan to FILE, for push --plan')
     .option('--verify', 'read back what was published to registries, layouts and the store')
     .addOption(

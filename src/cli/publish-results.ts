@@ -37,7 +37,7 @@ export async function checkResultFiles({
 /** Prints and writes the results of a publication; throws its failure after that. */
 export async function tellResults(
   context: Context,
-  outcome: PublishOutcome,
+  outcome: Omit<PublishOutcome, 'bytesRead'>,
   flags: ResultFlags,
 ): Promise<void> {
   // What came along with an image is told by --format json only.

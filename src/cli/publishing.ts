@@ -33,11 +33,7 @@ export async function publishOrPlan(
   flags: PublishFlags,
   open: () => Promise<Publishing>,
 ): Promise<void> {
-  if (flags.dryRun !== true && (flags.planOut !== undefined || flags.resolve === true)) {
-    throw new SlipwayError('USAGE', '--plan-out and --resolve go with --dry-run', {
-      hint: 'slipway plan push … is the same as slipway push --dry-run …',
-    });
-  }
+  checkPlanFlags(flags);
   await checkResultFiles(flags);
   const { signal, emit } = context;
   const nonDistributable = flags.allowNondistributableArtifacts === true;
@@ -81,6 +77,14 @@ export async function publishOrPlan(
     if (flags.verify === true) await verifyDestinations(context, images, outcome, flags.wait);
   }
   await tellResults(context, outcome, flags);
+}
+
+/** @throws SlipwayError `USAGE` */
+export function checkPlanFlags(flags: PublishFlags): void {
+  if (flags.dryRun === true || (flags.planOut === undefined && flags.resolve !== true)) return;
+  throw new SlipwayError('USAGE', '--plan-out and --resolve go with --dry-run', {
+    hint: 'slipway plan push … is the same as slipway push --dry-run …',
+  });
 }
 
 function withCondition(flags: PublishFlags, planned?: Plan) {

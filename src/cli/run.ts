@@ -99,7 +99,7 @@ async function runCommand(
 }
 
 /** Commands that can be planned. */
-const PLANNABLE: readonly string[] = ['push', 'copy'];
+const PLANNABLE: readonly string[] = ['push', 'copy', 'index'];
 
 /** `plan COMMAND …` is `COMMAND --dry-run …`. */
 function planned(args: readonly string[]): readonly string[] {
@@ -107,14 +107,17 @@ function planned(args: readonly string[]): readonly string[] {
   const [, name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h') {
     throw new SlipwayError('USAGE', 'plan stands before a whole command', {
-      hint: `for example: slipway plan push REF; it goes with ${PLANNABLE.join(' and ')}`,
+      hint: `for example: slipway plan push REF; it goes with ${PLANNABLE.join(', ')}`,
     });
   }
   if (!PLANNABLE.includes(name)) {
     throw new SlipwayError('USAGE', `${JSON.stringify(name)} can't be planned`, {
-      hint: `plan goes with ${PLANNABLE.join(' and ')}`,
+      hint: `plan goes with ${PLANNABLE.join(', ')}`,
     });
   }
+  const [part, ...others] = rest;
+  // What is planned of a group of commands is the one that is named next.
+  if (name === 'index' && part !== undefined) return [name, part, '--dry-run', ...others];
   return [name, '--dry-run', ...rest];
 }
 

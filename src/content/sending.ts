@@ -2,7 +2,7 @@ import type { Throttle } from '../bytes/throttle.ts';
 import { type Emit, type Piece, type SendReason, silent } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isManifestType } from '../oci/mediatype.ts';
-import type { Graph, PendingBlob } from './graph.ts';
+import { type Graph, originOf, type PendingBlob } from './graph.ts';
 import { laneFor, type TargetPlace } from './places.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { atSide, openAtSource } from './side.ts';
@@ -202,7 +202,7 @@ const NO_MOUNT: MountSources = { mountFrom: [], mountFirst: false };
 /** Repositories of the same registry that have a blob, or will have it in a moment. */
 async function mountSources(item: Item, { digest }: Descriptor): Promise<MountSources> {
   const { place, shipment } = item;
-  const { from } = shipment.graph;
+  const from = originOf(shipment.graph, digest);
   if (shipment.mountFrom !== undefined) return { ...NO_MOUNT, mountFrom: shipment.mountFrom };
   if (place.path === undefined) return NO_MOUNT;
   if (from !== undefined && from.host === shipment.host) {

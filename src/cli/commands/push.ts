@@ -80,7 +80,7 @@ async function applyPlan(cli: Cli, path: string, refs: readonly string[]): Promi
   }
   const planned = await readPlan(path);
   const [name = ''] = planned.command;
-  if (name !== 'push' && name !== 'copy') {
+  if (name !== 'push' && name !== 'copy' && name !== 'index') {
     throw new SlipwayError('CONFIG_INVALID', `${path} is a plan of another command`, { path });
   }
   const more = cli.args
