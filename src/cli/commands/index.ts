@@ -179,7 +179,6 @@ function remove(cli: Cli): Command {
     async (dest: string, entries: string[], flags: PublishFlags) => {
       const choices = entries.map((text) => (isDigest(text) ? text : parsePlatform(text)));
       await publishIndex(cli, dest, flags, {
-        sources,
         graph: (place) => changed(place, removal(place.target, place.tag, choices)),
         change: async ({ context, target, tag }) =>
           onlyIndex(await removeFromIndex(target, tag, choices, context)),
