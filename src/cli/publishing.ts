@@ -33,11 +33,7 @@ export async function publishOrPlan(
   flags: PublishFlags,
   open: () => Promise<Publishing>,
 ): Promise<void> {
-  if (flags.dryRun !== true && (flags.planOut !== undefined || flags.resolve === true)) {
-    throw new SlipwayError('USAGE', '--plan-out and --resolve go with --dry-run', {
-      hint: 'slipway plan push … is the same as slipway push --dry-run …',
-    });
-  }
+  checkPlanFlags(flags);
   await checkResultFiles(flags);
   const { signal, emit } = context;
   const nonDistributable = flags.allowNondistributableArtifacts === true;
@@ -83,6 +79,14 @@ export async function publishOrPlan(
   await tellResults(context, outcome, flags);
 }
 
+/** @throws SlipwayError `USAGE` */
+export function checkPlanFlags(flags: PublishFlags): void {
+  if (flags.dryRun === true || (flags.planOut === undefined && flags.resolve !== true)) return;
+  throw new SlipwayError('USAGE', '--plan-out and --resolve go with --dry-run', {
+    hint: 'slipway plan push … is the same as slipway push --dry-run …',
+  });
+}
+
 function withCondition(flags: PublishFlags, planned?: Plan) {
   const condition = planned === undefined ? conditionOf(flags) : plannedTags(planned);
   return condition === undefined ? {} : { condition };
@@ -102,7 +106,8 @@ async function stillThere<T>(work: () => Promise<T>): Promise<T> {
 }
 
 const OF_PLANNING = ['--dry-run', '--resolve'];
-const OF_PLANNING_WITH_VALUE = ['--plan-out', '--format'];
+/** A plan is a file for others to read: what it is applied with is said then. */
+const OF_PLANNING_WITH_VALUE = ['--plan-out', '--format', '--creds'];
 
 /** The command line without what made it a plan. */
 function plannedCommand(args: readonly string[]): readonly string[] {

@@ -51,6 +51,8 @@ export interface PushOptions extends Signalled {
   readonly onProgress?: ((bytes: number) => void) | undefined;
   /** repositories of the same registry that hold the blob, best first */
   readonly mountFrom?: readonly string[] | undefined;
+  /** the first of `mountFrom` surely holds it: it is mounted without looking whether it is there */
+  readonly mountFirst?: boolean | undefined;
   /** send it without asking whether it is there: what was said about it proved wrong */
   readonly force?: boolean | undefined;
 }

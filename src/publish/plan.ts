@@ -1,4 +1,5 @@
 import { createLane } from '../bytes/lane.ts';
+import { originOf } from '../content/graph.ts';
 import { atSide } from '../content/side.ts';
 import { type SurveyOptions, surveyGraph } from '../content/survey.ts';
 import { isInRegistry } from '../content/transport.ts';
@@ -155,7 +156,8 @@ async function planPieces(job: Job, planning: Planning): Promise<readonly Planne
     if (await exists(blob)) return planned('blob', blob, 'present');
     const key = `${host}\n${blob.digest}`;
     const first = planning.firsts.get(key);
-    const own = graph.from !== undefined && graph.from.host === host ? graph.from.path : undefined;
+    const origin = originOf(graph, blob.digest);
+    const own = origin?.host === host ? origin?.path : undefined;
     const seen = isInRegistry(target) ? (await target.seenIn(blob))[0] : undefined;
     const from = own ?? first ?? seen;
     if (path !== undefined && first === undefined) planning.firsts.set(key, path);

@@ -25,7 +25,7 @@ import {
   withSession,
 } from './probes.ts';
 import { pushBlob } from './push.ts';
-import { cancel, commit, openSession, sendPart } from './session.ts';
+import { cancel, commit, mountBlob, sendPart } from './session.ts';
 
 /** What a registry was seen to do; undefined where it could not be found out. */
 export interface Examination {
@@ -77,8 +77,8 @@ export async function examine(
   const body = await bodies(context, left, signal);
   const keepsPartialUploads = await tried(signal, () => keepsWhatWasCut(context, signal));
   const mounts = await tried(signal, async () => {
-    const answer = await openSession(neighbour, layer.descriptor, context.repository.path, signal);
-    if (answer !== 'mounted') await cancel(neighbour, answer);
+    const answer = await mountBlob(neighbour, layer.descriptor, context.repository.path, signal);
+    if (answer !== undefined && answer !== 'mounted') await cancel(neighbour, answer);
     return answer === 'mounted' && (await blobExists(neighbour, layer.descriptor, options));
   });
   if (mounts === true) left.push({ context: neighbour, digest: layer.descriptor.digest });
