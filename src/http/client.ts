@@ -7,6 +7,7 @@ import { noticingKept, wasKept } from './kept.ts';
 import { CONNECT_TIMEOUT_MS, type RouteLookup } from './route.ts';
 import { openTunnel, proxyAuthorization, proxyConnector, proxyRefused } from './tunnel.ts';
 import { requestUpgrade, type Upgraded } from './upgrade.ts';
+import { BYTES_PER_MS, watchBody } from './watched-body.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -74,8 +75,6 @@ const MAX_HEADER_BYTES = 64 * 1024;
 const DROP_BYTES = 64 * 1024;
 const DROP_TIMEOUT_MS = 2_000;
 const READ_TIMEOUT_MS = 300_000;
-/** A server is given a second for every 10 MB to put a body away. */
-const BYTES_PER_MS = 10_000;
 
 /** An origin's connections. A request in plain http names its whole URL to a proxy. */
 interface Door {
@@ -218,57 +217,6 @@ const BASE_HEADERS = { 'user-agent': 'slipway', 'accept-encoding': 'identity' };
 function lengthOf({ body, bodyBytes }: HttpRequest): Record<string, string> {
   const length = body instanceof Uint8Array ? body.byteLength : bodyBytes;
   return length === undefined ? {} : { 'content-length': String(length) };
-}
-
-interface WatchedBody {
-  readonly body: Bytes;
-  /** aborted when the other side takes nothing, or says nothing to a body that is complete */
-  readonly stalled: AbortSignal;
-  /** what the body's own iteration threw: the library wraps it */
-  failure(): { readonly error: unknown } | undefined;
-  /** bytes of the body that were asked for */
-  readonly sentBytes: number;
-  /** The answer is there. */
-  end(): void;
-}
-
-/** Time counts against the other side only while it is its turn: a slow source is no stall. */
-function watchBody(bytes: Bytes, url: URL, idleTimeoutMs: number, heldBytes = 0): WatchedBody {
-  const stall = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  let failure: { error: unknown } | undefined;
-  let hasEnded = false;
-  let sentBytes = 0;
-  const expectWithin = (ms: number): void => {
-    if (hasEnded || idleTimeoutMs === 0) return;
-    timer = setTimeout(() => stall.abort(stalled(url)), ms);
-  };
-  async function* watched(): Bytes {
-    try {
-      for await (const chunk of bytes) {
-        expectWithin(idleTimeoutMs);
-        sentBytes += chunk.byteLength;
-        yield chunk;
-        clearTimeout(timer);
-      }
-    } catch (error) {
-      failure = { error };
-      throw error;
-    }
-    expectWithin(idleTimeoutMs + (heldBytes + sentBytes) / BYTES_PER_MS);
-  }
-  return {
-    body: watched(),
-    stalled: stall.signal,
-    failure: () => failure,
-    get sentBytes() {
-      return sentBytes;
-    },
-    end() {
-      hasEnded = true;
-      clearTimeout(timer);
-    },
-  };
 }
 
 type Answer = Awaited<ReturnType<Pool['request']>>;

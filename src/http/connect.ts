@@ -43,7 +43,8 @@ export function createConnector(
         });
         return callback(null, socket);
       }
-      const mayHelp = !isWide && settings?.skipVerify !== true && isUnknownAuthority(error);
+      const isFixed = settings?.skipVerify === true || settings?.isOnlyAuthority === true;
+      const mayHelp = !isWide && !isFixed && isUnknownAuthority(error);
       if (!mayHelp) return callback(error, null);
       wide ??= make(true);
       begin(options, callback);

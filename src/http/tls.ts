@@ -12,6 +12,8 @@ export interface TlsSettings {
   readonly skipVerify?: boolean;
   /** PEM of more authorities, beside the usual ones */
   readonly ca?: string;
+  /** `ca` stands in for the usual authorities */
+  readonly isOnlyAuthority?: boolean;
   /** offered to this host only; of two with the same kind of key the last one */
   readonly clientCertificates?: readonly ClientCertificate[];
 }
@@ -26,14 +28,14 @@ export function connectionOptions(
   settings: TlsSettings = {},
   withSystem = false,
 ): { rejectUnauthorized: boolean; secureContext?: SecureContext } {
-  const { skipVerify = false, ca, clientCertificates = [] } = settings;
+  const { skipVerify = false, ca, isOnlyAuthority = false, clientCertificates = [] } = settings;
   const rejectUnauthorized = !skipVerify;
   if (ca === undefined && clientCertificates.length === 0 && !withSystem) {
     return { rejectUnauthorized };
   }
   // Made once for all connections: reading some hundred certificates takes 30 ms.
   const secureContext = createSecureContext({
-    ca: authorities(ca, withSystem),
+    ca: isOnlyAuthority && ca !== undefined ? ca : authorities(ca, withSystem),
     cert: clientCertificates.map(({ cert }) => cert),
     key: clientCertificates.map(({ key }) => key),
   });

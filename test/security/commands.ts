@@ -6,6 +6,8 @@ export interface Subject {
   readonly host: string;
   /** a file of `docker save` */
   readonly archive: string;
+  /** a folder with a Dockerfile */
+  readonly context: string;
   /** a folder for files that are written */
   readonly reports: string;
 }
@@ -24,6 +26,10 @@ const ARGUMENTS: Readonly<Record<string, (subject: Subject) => readonly string[]
     ...['--require', 'any'],
   ],
   pull: REMOTE,
+  build: ({ host, context }) => [
+    ...['-t', `${host}/team/built:1`, '--push', '--engine', 'native', context],
+  ],
+  run: () => ['app:1', 'true'],
   load: ({ archive }) => ['-i', archive],
   save: ({ reports }) => ['-o', `${reports}/saved.tar`, 'app:1'],
   tag: ({ host }) => ['app:1', `${host}/team/app:2`],

@@ -218,19 +218,21 @@ for (const [at, [name, scene]] of Object.entries(SCENES).entries()) {
       const env: Record<string, string> = { ...(await scene.env?.(t, registry.host)) };
       const archive = await fileOf(t, 'app.tar', dockerArchive({ layers: LAYERS }));
       const host = scene.host?.(registry.host) ?? registry.host;
+      const context = await tempDir(t);
+      await writeFile(path.join(context, 'Dockerfile'), `FROM ${host}/team/app:1\nUSER 1\n`);
       let all = '';
       for (const command of await commandsOf(slipway)) {
         if (at > 0 && OFFLINE.test(command)) continue;
-        const args = argumentsFor(command, { host, archive, reports });
+        const args = argumentsFor(command, { host, archive, context, reports });
         assert.ok(args !== undefined, `${command} has no case in test/security/commands.ts`);
         const signal = command === 'registry serve' ? AbortSignal.abort() : undefined;
         const once =
           /^(?:load|save|tag|images|rmi|image \w+|registry serve|demo|login|logout)$/.test(command);
         const words = [
           ...command.split(' '),
-          ...args,
           '--debug',
           ...(once ? [] : ['--retries', '0']),
+          ...args,
         ];
         const { stdout, stderr } = await slipway.run(words, signal, env);
         all += stdout + stderr;
