@@ -92,7 +92,7 @@ function inText(found: string): string {
 
 /** True for the name of a field of JSON whose value is a secret, however it is written. */
 export function isSecretField(name: string): boolean {
-  return /^(?:.*token|pass(?:word|wd|phrase)?|.*secret|secret.*|auth|authorization|cookie|credentials?|.*apikey|privatekey|signature)$/.test(
+  return /^(?:.*token|pass|.*pass(?:word|wd|phrase)|.*secret.*|auth|authorization|cookie|credentials?|.*apikey|privatekey|signature)$/.test(
     name.toLowerCase().replace(/[-_.\s]/g, ''),
   );
 }

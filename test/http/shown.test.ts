@@ -138,6 +138,8 @@ test('fields of JSON that hold secrets are known however they are written', () =
     'auth',
     'Authorization',
     'api_key',
+    'AWS_SECRET_ACCESS_KEY',
+    'GITHUB_TOKEN',
   ])
     assert.ok(isSecretField(name), name);
   for (const name of ['code', 'message', 'detail', 'Tag', 'author', 'digest', 'name'])

@@ -121,3 +121,23 @@ row(
     }
   },
 );
+
+row(
+  'Output',
+  'CVE-2025-65965, CVE-2023-24827',
+  'a secret of the environment that comes back from elsewhere is not printed',
+  async (t) => {
+    const { slipway } = await startTwoOrigins(t);
+    let token = '';
+    const { host } = await startFakeRegistry(t, (call) => {
+      call.answer(403, {}, { errors: [{ code: 'DENIED', message: `not with ${token}, no` }] });
+      return true;
+    });
+    for (const name of ['GITHUB_TOKEN', 'AWS_SECRET_ACCESS_KEY', 'CI_JOB_TOKEN', 'MY_PASSWORD']) {
+      token = `marker of ${name}`;
+      const { stderr } = await slipway.run(['ls', `${host}/a`, '-D'], undefined, { [name]: token });
+      assert.match(stderr, /DENIED: not with \*\*\*, no/);
+      assert.ok(!stderr.includes(token));
+    }
+  },
+);
