@@ -76,6 +76,19 @@ export type SlipwayEvent =
       readonly previous?: string;
       readonly changed: boolean;
     }
+  /** A plan was made. What it has to move is in bytes; what it compresses is counted raw. */
+  | {
+      readonly type: 'plan';
+      /** every digest is known: the plan can be applied later */
+      readonly isResolved: boolean;
+      readonly destinations: number;
+      /** names that will stand for something else, or are new */
+      readonly tags: number;
+      readonly upload: number;
+      readonly mount: number;
+      readonly present: number;
+      readonly compress: number;
+    }
   /** A release failed, and a tag that it had moved is back; without `to` it was new, and is gone. */
   | {
       readonly type: 'tag.restored';

@@ -1,7 +1,7 @@
 import { printable } from '../bytes/printable.ts';
-import { withoutSecrets } from '../bytes/secrets.ts';
+import { keepSecret, withoutSecrets } from '../bytes/secrets.ts';
 import { SlipwayError, systemCode } from '../errors.ts';
-import { showText } from '../http/shown.ts';
+import { isSecretField, showText } from '../http/shown.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 
 /** Where a command writes: results to `out`, everything else to `err`. */
@@ -29,7 +29,8 @@ export function processOutput(env: NodeJS.ProcessEnv = process.env): Output {
 }
 
 /** The same streams, with the secrets that are known taken out of everything. */
-export function withoutLeaks(output: Output): Output {
+export function withoutLeaks(output: Output, env: NodeJS.ProcessEnv = process.env): Output {
+  keepSecret(...secretVariables(env));
   return {
     out: (text) => output.out(withoutSecrets(text)),
     err: (text) => output.err(withoutSecrets(text)),
@@ -38,6 +39,16 @@ export function withoutLeaks(output: Output): Output {
       return output.columns;
     },
   };
+}
+
+/** Shorter ones are often words that stand elsewhere, too: the password `postgres` of a test. */
+const LEAST_OF_VARIABLES = 16;
+
+/** Values of variables whose names say that they are secrets. */
+function secretVariables(env: NodeJS.ProcessEnv): readonly string[] {
+  return Object.entries(env).flatMap(([name, value = '']) =>
+    isSecretField(name) && value.length >= LEAST_OF_VARIABLES ? [value] : [],
+  );
 }
 
 /** Markers by which CI systems take commands out of a log: GitHub's, Azure's, TeamCity's. */

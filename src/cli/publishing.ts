@@ -41,7 +41,7 @@ export async function publishOrPlan(
     const { images } = await open();
     const plan = await planPublication(
       { images },
-      { signal, nonDistributable, resolve: flags.resolve === true, ...withCondition(flags) },
+      { signal, emit, nonDistributable, resolve: flags.resolve === true, ...withCondition(flags) },
     );
     if (flags.planOut !== undefined) {
       await writeResult(flags.planOut, encodePlan({ command: plannedCommand(cli.args), plan }));
@@ -55,7 +55,7 @@ export async function publishOrPlan(
   if (planned !== undefined) {
     checkPlan(
       planned,
-      await stillThere(() => planPublication({ images }, { signal, nonDistributable })),
+      await stillThere(() => planPublication({ images }, { signal, emit, nonDistributable })),
     );
   }
   const { limitRate, require, jobs } = flags;

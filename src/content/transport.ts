@@ -125,6 +125,17 @@ export function isInRegistry(target: object): target is InRegistry {
   return 'repository' in target;
 }
 
+/** A place that counts what it asks its registry. */
+export interface RequestCounter {
+  /** requests that were sent so far, those for tokens left out */
+  readonly requests: number;
+}
+
+/** True if `target` counts its requests. */
+export function countsRequests(target: object): target is RequestCounter {
+  return 'requests' in target;
+}
+
 /** A place that can take one name away and leave the others of the same content alone. */
 export interface TagRemover {
   /** @throws SlipwayError `UNSUPPORTED` where the place has no way to do it */

@@ -82,17 +82,21 @@ export function showText(text: string): string {
   );
 }
 
+const PLACEHOLDER = /\/\/\[?USER:PASS(?:WORD)?@\]?HOST\b[^@?]*$/;
+
 /** A URL in a sentence; what ends the sentence isn't its end. */
 function inText(found: string): string {
   const [end = ''] = /[.,;:!?)\]]{0,9}$/.exec(found) ?? [];
   const url = found.slice(0, found.length - end.length);
+  // Our own hints say where a login goes.
+  if (PLACEHOLDER.test(url)) return found;
   // Only what hides something is written anew: parsers tidy up more than that.
   return /[?#]|\/\/[^/]*@/.test(url) ? `${showUrl(url)}${end}` : found;
 }
 
 /** True for the name of a field of JSON whose value is a secret, however it is written. */
 export function isSecretField(name: string): boolean {
-  return /^(?:.*token|pass(?:word|wd|phrase)?|.*secret|secret.*|auth|authorization|cookie|credentials?|.*apikey|privatekey|signature)$/.test(
+  return /^(?:.*token|pass|.*pass(?:word|wd|phrase)|.*secret.*|auth|authorization|cookie|credentials?|.*apikey|privatekey|signature)$/.test(
     name.toLowerCase().replace(/[-_.\s]/g, ''),
   );
 }

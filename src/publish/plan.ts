@@ -3,6 +3,7 @@ import { originOf } from '../content/graph.ts';
 import { atSide } from '../content/side.ts';
 import { type SurveyOptions, surveyGraph } from '../content/survey.ts';
 import { isInRegistry } from '../content/transport.ts';
+import type { Emit } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { createJobs, type Job } from './job.ts';
@@ -55,6 +56,7 @@ export interface PlannedPiece {
 export interface PlanOptions extends LookOptions {
   /** compress what isn't yet, so that every digest is known */
   readonly resolve?: boolean;
+  readonly emit?: Emit;
 }
 
 const HEADS_AT_ONCE = 8;
@@ -91,7 +93,7 @@ export async function planPublication(
   const raw = new Map(
     destinations.flatMap(({ compress }) => compress.map((it) => [it.diffId, it.size])),
   );
-  return {
+  const plan: Plan = {
     isResolved: raw.size === 0,
     destinations,
     totals: {
@@ -101,6 +103,15 @@ export async function planPublication(
       compress: [...raw.values()].reduce((total, size) => total + size, 0),
     },
   };
+  const tags = destinations.flatMap((destination) => destination.tags);
+  options.emit?.({
+    type: 'plan',
+    isResolved: plan.isResolved,
+    destinations: destinations.length,
+    tags: tags.filter(({ from, to }) => from === undefined || from !== to).length,
+    ...plan.totals,
+  });
+  return plan;
 }
 
 interface Planning extends SurveyOptions {

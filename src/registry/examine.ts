@@ -29,6 +29,8 @@ import { cancel, commit, mountBlob, sendPart } from './session.ts';
 
 /** What a registry was seen to do; undefined where it could not be found out. */
 export interface Examination {
+  /** what kind of registry it is, as its name or its answers tell; for people */
+  readonly kind: string;
   readonly wholeBlobs: boolean | undefined;
   readonly streams: boolean | undefined;
   readonly chunks: boolean | undefined;
@@ -123,7 +125,7 @@ export async function examine(
   const kept = await removeBlobs(left, signal);
   if (deletesManifests === false) kept.unshift('a manifest with its tags');
   context.host.traits.learn(onlyKnown({ ...found, takesChunks: body.chunks }));
-  return { ...body, ...found, left: kept };
+  return { kind: context.host.traits.now.name, ...body, ...found, left: kept };
 }
 
 type Bodies = Pick<Examination, 'wholeBlobs' | 'streams' | 'chunks' | 'minChunkBytes'>;

@@ -185,6 +185,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
         signal,
       });
       gate.answered = true;
+      if (isOwn) settings.traits.recognise(response);
       if (isOwn && isAboutLogin(response)) {
         const refusal = { sent: authorization, refusals: refusals++ };
         if (await authorizer.learn(response, request, refusal)) {

@@ -61,6 +61,13 @@ const EXAMPLES: Examples = {
     full: { type: 'tag', target: 't', reference: '1', digest, previous: digest, changed: true },
     optional: { previous: true },
   },
+  plan: {
+    full: {
+      ...{ type: 'plan', isResolved: true, destinations: 1, tags: 1 },
+      ...{ upload: 1, mount: 2, present: 3, compress: 0 },
+    },
+    optional: {},
+  },
   'tag.restored': {
     full: { type: 'tag.restored', target: 't', reference: '1', from: digest, to: digest },
     optional: { to: true },

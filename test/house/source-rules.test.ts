@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { showText } from '../../src/http/shown.ts';
 import { importsOf, sourceFiles } from './sources.ts';
 
 interface Rule {
@@ -129,3 +130,13 @@ test('packages that may be missing are imported when they are used', async () =>
 function packageOf(target: string): string {
   return target.split('/', target.startsWith('@') ? 2 : 1).join('/');
 }
+
+test('no hint or message of ours loses words to redaction', () => {
+  const literals = /'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\[\s\S])*)`/g;
+  const said = files.flatMap(({ name, text }) =>
+    [...text.matchAll(literals)].map(([, ...parts]) => `${name}: ${parts.join('')}`),
+  );
+  assert.ok(said.some((line) => line.includes('http://[USER:PASSWORD@]HOST:PORT')));
+  const lost = said.filter((line) => / \S+ /.test(line) && showText(line) !== line);
+  assert.deepEqual(lost, []);
+});

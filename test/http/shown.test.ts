@@ -83,6 +83,8 @@ test('a login before a host is hidden without a scheme too, and names of images 
     'localhost:5000/app:1@sha512:0123',
     'host/app: 1 is sha256:01',
     'mail me@example.org: thanks',
+    'it has the form http://[USER:PASSWORD@]HOST:PORT',
+    'or http://USER:PASSWORD@HOST:PORT, say',
     'a reference is [HOST[:PORT]/]PATH[:TAG][@DIGEST]',
   ]) {
     assert.equal(showText(harmless), harmless);
@@ -138,6 +140,8 @@ test('fields of JSON that hold secrets are known however they are written', () =
     'auth',
     'Authorization',
     'api_key',
+    'AWS_SECRET_ACCESS_KEY',
+    'GITHUB_TOKEN',
   ])
     assert.ok(isSecretField(name), name);
   for (const name of ['code', 'message', 'detail', 'Tag', 'author', 'digest', 'name'])

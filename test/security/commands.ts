@@ -1,4 +1,5 @@
 import type { CommandLine } from '../cli/in-process.ts';
+import { MARKERS } from './markers.ts';
 
 /** What the command lines of the cases are about. */
 export interface Subject {
@@ -56,7 +57,7 @@ const ARGUMENTS: Readonly<Record<string, (subject: Subject) => readonly string[]
   doctor: ({ host }) => [host],
   'registry serve': () => ['--listen', '127.0.0.1:0'],
   demo: () => [],
-  login: ({ host }) => [host],
+  login: ({ host }) => ['-u', MARKERS.username, '-p', MARKERS.password, host],
   logout: ({ host }) => [host],
 };
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Call, startFakeRegistry } from '../registry/fake-registry.ts';
 import { tempDir } from '../rig/lifetime.ts';
@@ -43,15 +43,17 @@ row(
     const { slipway, archive } = await startTwoOrigins(t);
     const { host } = await startFakeRegistry(t, hostile);
     const reports = await tempDir(t);
+    const context = await tempDir(t);
+    await writeFile(path.join(context, 'Dockerfile'), `FROM ${host}/team/app:1\n`);
     let all = '';
     for (const command of await commandsOf(slipway)) {
-      const args = argumentsFor(command, { host, archive, reports });
+      const args = argumentsFor(command, { host, archive, context, reports });
       if (args === undefined || !args.some((arg) => arg.includes(host))) continue;
       const isOfRegistry = !/^(?:image )?(?:tag|push)$|^log/.test(command) || command === 'push';
       const patient = isOfRegistry ? ['--retries', '0'] : [];
       for (const style of isOfRegistry ? ['plain', 'json'] : ['']) {
         const progress = style === '' ? [] : ['--progress', style];
-        const words = [...command.split(' '), ...args, '--debug', ...patient, ...progress];
+        const words = [...command.split(' '), '--debug', ...patient, ...progress, ...args];
         const { stdout, stderr } = await slipway.run(words);
         assert.doesNotMatch(stderr, /unknown option|missing required/, words.join(' '));
         assert.doesNotMatch(stdout, UNSAFE, words.join(' '));
@@ -118,6 +120,26 @@ row(
         if (args[0] !== 'logout') assert.notEqual(code, 0, args.join(' '));
         assert.deepEqual(secretsIn(stdout + stderr), [], `${args.join(' ')}\n${stdout}${stderr}`);
       }
+    }
+  },
+);
+
+row(
+  'Output',
+  'CVE-2025-65965, CVE-2023-24827',
+  'a secret of the environment that comes back from elsewhere is not printed',
+  async (t) => {
+    const { slipway } = await startTwoOrigins(t);
+    let token = '';
+    const { host } = await startFakeRegistry(t, (call) => {
+      call.answer(403, {}, { errors: [{ code: 'DENIED', message: `not with ${token}, no` }] });
+      return true;
+    });
+    for (const name of ['GITHUB_TOKEN', 'AWS_SECRET_ACCESS_KEY', 'CI_JOB_TOKEN', 'MY_PASSWORD']) {
+      token = `marker of ${name}`;
+      const { stderr } = await slipway.run(['ls', `${host}/a`, '-D'], undefined, { [name]: token });
+      assert.match(stderr, /DENIED: not with \*\*\*, no/);
+      assert.ok(!stderr.includes(token));
     }
   },
 );
