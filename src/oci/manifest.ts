@@ -113,7 +113,9 @@ function decideMediaType(json: JsonObject, expected: string | undefined, isIndex
   return isIndex ? MEDIA_TYPE.ociIndex : MEDIA_TYPE.ociManifest;
 }
 
+/** Go's programs write null for a list without entries: BuildKit does for an image of no layers. */
 function descriptors(value: unknown, what: string): readonly Descriptor[] {
+  if (value === null) return [];
   if (!Array.isArray(value)) throw invalid(`has no list of ${what}`);
   return value.map((item, index) => parseDescriptor(item, `${what}[${index}]`));
 }

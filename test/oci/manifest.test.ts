@@ -66,6 +66,9 @@ test('a document that could be two things is refused', () => {
   refuses({ ...manifestJson(), manifests: [] });
   refuses({ ...indexJson(), layers: [] });
   refuses({ ...indexJson(), config: {} });
+  refuses({ ...indexJson(), layers: null });
+  refuses({ ...manifestJson(), manifests: null });
+  refuses({ schemaVersion: 2, layers: null, manifests: null });
   refuses({ ...indexJson(), mediaType: MEDIA_TYPE.ociManifest });
   refuses({ ...manifestJson(), mediaType: MEDIA_TYPE.ociIndex });
   refuses(manifestJson(), MEDIA_TYPE.ociIndex);
@@ -128,7 +131,18 @@ test('fields of a wrong kind are refused', () => {
   ]) {
     refuses({ ...manifestJson(), ...change });
   }
-  for (const manifests of [{}, null, 'x', [1]]) refuses({ ...indexJson(), manifests });
+  for (const manifests of [{}, 'x', [1]]) refuses({ ...indexJson(), manifests });
+});
+
+test('null stands for a list without entries, as Go’s writers have it', () => {
+  const image = parseManifest(bytesOf({ ...manifestJson(), layers: null })) as ImageManifest;
+  assert.deepEqual([image.kind, image.layers], ['manifest', []]);
+  assert.deepEqual(childrenOf(image), [image.config]);
+  const index = parseManifest(bytesOf({ ...indexJson(), manifests: null })) as ImageIndex;
+  assert.deepEqual([index.kind, index.manifests], ['index', []]);
+  refuses({ ...manifestJson(), config: undefined, layers: null });
+  refuses({ ...manifestJson(), layers: null }, MEDIA_TYPE.ociIndex);
+  refuses({ ...indexJson(), manifests: null }, MEDIA_TYPE.ociManifest);
 });
 
 test('null stands for a field that is missing, as it does for Go’s readers', () => {

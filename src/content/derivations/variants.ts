@@ -48,7 +48,7 @@ async function entriesOf(
 ): Promise<{ readonly json: JsonObject; readonly entries: readonly JsonObject[] }> {
   const { document } = await readManifest(source, root, options);
   if (document.kind === 'index') {
-    const entries = (document.json.manifests as readonly unknown[]).filter(isJsonObject);
+    const entries = ((document.json.manifests ?? []) as readonly unknown[]).filter(isJsonObject);
     return { json: { ...document.json, mediaType: MEDIA_TYPE.ociIndex }, entries };
   }
   const json = { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex };
