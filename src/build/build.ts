@@ -1,5 +1,7 @@
 import { addAnnotations, addLabels, annotateManifests } from '../content/derivations/labels.ts';
 import { type Graph, graphOf } from '../content/graph.ts';
+import { isSlipwayError } from '../errors.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { isIndexType } from '../oci/mediatype.ts';
 import { chooseEngine } from './choose-engine.ts';
 import type { BuildEngine, BuildOptions, BuildRequest, EngineName } from './engine.ts';
@@ -32,16 +34,8 @@ export async function build(
   wanted: BuildSettings,
   options: BuildOptions,
 ): Promise<Graph> {
-  const { signal, emit, store } = options;
-  const chosen = await chooseEngine(wanted.engines, wanted.engine, request, { signal });
-  const { engine, version, instead } = chosen;
-  emit({
-    type: 'build.start',
-    engine: engine.name,
-    ...(version === undefined ? {} : { version }),
-    ...(instead === undefined ? {} : { instead }),
-  });
-  const root = await engine.build(request, options);
+  const { signal, store } = options;
+  const root = await buildRoot(request, wanted, options);
   let graph = graphOf(store, root, 'what was built');
   const labels = await wanted.labels?.(graph);
   if (hasAny(labels)) graph = await addLabels(graph, labels, { signal });
@@ -52,6 +46,38 @@ export async function build(
     graph = await addAnnotations(graph, wanted.indexAnnotations, { signal });
   }
   return graph;
+}
+
+/**
+ * Builds with the first engine that can do it. Some things are known only in the middle: what the
+ * triggers of a base image do, what a variable holds. `auto` then goes on to the next engine.
+ */
+async function buildRoot(
+  request: BuildRequest,
+  { engines, engine: name }: BuildSettings,
+  options: BuildOptions,
+): Promise<Descriptor> {
+  const { signal, emit } = options;
+  const givenUp = new Map<EngineName, { can: false; reason: string; hint?: string }>();
+  for (;;) {
+    const { engine, version, instead } = await chooseEngine(engines, name, request, {
+      signal,
+      givenUp,
+    });
+    emit({
+      type: 'build.start',
+      engine: engine.name,
+      ...(version === undefined ? {} : { version }),
+      ...(instead === undefined ? {} : { instead }),
+    });
+    try {
+      return await engine.build(request, options);
+    } catch (error) {
+      if (name !== 'auto' || !isSlipwayError(error, 'NO_ENGINE')) throw error;
+      const { message: reason, hint } = error;
+      givenUp.set(engine.name, { can: false, reason, ...(hint === undefined ? {} : { hint }) });
+    }
+  }
 }
 
 function hasAny(texts: Texts | undefined): texts is Texts {

@@ -10,6 +10,9 @@ export interface ChosenEngine {
   readonly instead?: string;
 }
 
+/** What was found out in the middle of a build: why an engine can't go on with it. */
+export type GivenUp = ReadonlyMap<EngineName, Refusal>;
+
 type Refusal = Extract<Suitability, { readonly can: false }>;
 
 /**
@@ -22,12 +25,12 @@ export async function chooseEngine(
   engines: readonly BuildEngine[],
   wanted: EngineName | 'auto',
   request: BuildRequest,
-  options: Signalled = {},
+  { givenUp, ...options }: Signalled & { readonly givenUp?: GivenUp } = {},
 ): Promise<ChosenEngine> {
   const refusals: (Refusal & { readonly name: EngineName })[] = [];
   for (const engine of engines) {
     if (wanted !== 'auto' && engine.name !== wanted) continue;
-    const found = await engine.probe(request, options);
+    const found = givenUp?.get(engine.name) ?? (await engine.probe(request, options));
     if (!found.can) {
       refusals.push({ ...found, name: engine.name });
       continue;

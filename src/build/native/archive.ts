@@ -26,7 +26,7 @@ export interface UnpackOptions extends Omit<TarReading, 'what' | 'open'> {
  * Unpacks a tar archive, plain or with gzip or zstd, into a folder of a tree. False if the file is
  * none.
  *
- * @throws SlipwayError `UNSUPPORTED` for a compression that can't be unpacked here, and what is
+ * @throws SlipwayError `NO_ENGINE` for a compression that can't be unpacked here, and what is
  * wrong with an archive
  */
 export async function unpackInto(
@@ -60,7 +60,7 @@ async function putAll(
 ): Promise<void> {
   for (const [name, node] of await folder.children()) {
     if (node.kind === 'special') {
-      throw new SlipwayError('UNSUPPORTED', `the archive holds a device or pipe: ${quoted(name)}`, {
+      throw new SlipwayError('NO_ENGINE', `the archive holds a device or pipe: ${quoted(name)}`, {
         hint: 'build with another engine, or make the archive without it',
       });
     }
@@ -86,7 +86,7 @@ async function isTar(file: FileNode, what: string, where: Where): Promise<boolea
   const foreign = FOREIGN.find(([, magic]) => raw.toString('hex').startsWith(magic));
   if (foreign !== undefined) {
     throw new SlipwayError(
-      'UNSUPPORTED',
+      'NO_ENGINE',
       `${shownPlace(where)}: ${what} is compressed with ${foreign[0]}, which can't be unpacked here`,
       { hint: 'compress it with gzip or zstd, use COPY, or build with another engine' },
     );

@@ -18,7 +18,7 @@ type TarContext = BuildContext & { readonly kind: 'tar' };
 /**
  * Opens what COPY and ADD take their files from, without what .dockerignore leaves out.
  *
- * @throws SlipwayError `FILE_NOT_FOUND`, `ARCHIVE_INVALID`, `UNSUPPORTED`
+ * @throws SlipwayError `FILE_NOT_FOUND`, `ARCHIVE_INVALID`, `NO_ENGINE`
  */
 export async function openContext(request: BuildRequest): Promise<SourceTree> {
   const { context } = request;
@@ -43,7 +43,7 @@ export async function openContext(request: BuildRequest): Promise<SourceTree> {
     case 'empty':
       return tree(directory());
     default:
-      throw new SlipwayError('UNSUPPORTED', 'the native engine has no git contexts');
+      throw new SlipwayError('NO_ENGINE', 'the native engine has no git contexts');
   }
 }
 

@@ -24,7 +24,7 @@ type Copy = CopyInstruction & { readonly where: Where };
 /**
  * Carries out COPY or ADD: one layer. True if an earlier build had made it.
  *
- * @throws SlipwayError `FILE_NOT_FOUND`, `CONFIG_INVALID`, `UNSUPPORTED`
+ * @throws SlipwayError `FILE_NOT_FOUND`, `CONFIG_INVALID`, `NO_ENGINE`
  */
 export async function copyStep(
   run: PlatformRun,
@@ -187,7 +187,7 @@ export function isRemote(source: string): boolean {
 function refuseUrl(source: string, where: Where): void {
   if (!isRemote(source)) return;
   throw new SlipwayError(
-    'UNSUPPORTED',
+    'NO_ENGINE',
     `${shownPlace(where)}: ADD from a URL isn't done by the native engine`,
     {
       hint: 'what a URL gives can change, and the image with it: download it into the context, or build with another engine',
