@@ -5,6 +5,7 @@ import type {
   Lister,
   Looker,
   ManifestRemover,
+  Open,
   Place,
   ReferrerLister,
   Signalled,
@@ -26,7 +27,7 @@ import { type Pruned, type PruneOptions, pruneLayout } from './prune.ts';
 import { pushBlob } from './push.ts';
 import { referrersIn } from './referrers.ts';
 import { resolveIn } from './resolve.ts';
-import { enterManifest, removeManifest, untagName } from './tags.ts';
+import { type EnterOptions, enterManifest, removeManifest, untagName } from './tags.ts';
 import { createWorkspace } from './workspace.ts';
 
 export type { LinkOptions, Pruned, PruneOptions };
@@ -59,7 +60,19 @@ export interface Layout
    *
    * @throws SlipwayError `CONTENT_MISSING` if not all of the image is there
    */
-  keep(descriptor: Descriptor, options?: Signalled): Promise<void>;
+  keep(descriptor: Descriptor, options?: EnterOptions): Promise<void>;
+  /**
+   * Like `tag` with any number of names, which all change in one step, or like `push` and `keep`
+   * with none.
+   *
+   * @throws SlipwayError `CONTENT_MISSING` if not all of the image is there; what `allow` throws
+   */
+  enter(
+    descriptor: Descriptor,
+    references: readonly string[],
+    open: Open,
+    options?: EnterOptions,
+  ): Promise<void>;
   /** Takes a name away and says what it named. The manifest stays, without a name, if `keep` is set. */
   untag(
     reference: string,
@@ -146,6 +159,16 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
     }
   };
 
+  const enter: Layout['enter'] = async (descriptor, references, open, how = {}) => {
+    for (const reference of references) checkName(reference);
+    await pushBlob(workspace, descriptor, open, how);
+    const change = (entries: readonly Entry[], below: ReadonlySet<Digest>) =>
+      references.length === 0
+        ? addUnnamed(entries, descriptor)
+        : references.reduce((all, name) => setName(all, name, descriptor, below), entries);
+    await enterManifest(workspace, index, source, descriptor, change, how);
+  };
+
   return {
     ...source,
     dir: path,
@@ -176,13 +199,8 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
         return found;
       }, how);
     },
-    async tag(descriptor, reference, open, how = {}) {
-      checkName(reference);
-      await pushBlob(workspace, descriptor, open, how);
-      const change = (entries: readonly Entry[], below: ReadonlySet<Digest>) =>
-        setName(entries, reference, descriptor, below);
-      await enterManifest(workspace, index, source, descriptor, change, how);
-    },
+    tag: (descriptor, reference, open, how) => enter(descriptor, [reference], open, how),
+    enter,
     async keep(descriptor, how = {}) {
       const change = (entries: readonly Entry[]) => addUnnamed(entries, descriptor);
       await enterManifest(workspace, index, source, descriptor, change, how);

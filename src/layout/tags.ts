@@ -11,6 +11,16 @@ import { dropName, findName } from './names.ts';
 import { restoreTrash } from './trash.ts';
 import type { Workspace } from './workspace.ts';
 
+export interface EnterOptions extends Signalled {
+  /** take a manifest although some of what it names isn't there (distribution-spec, "sparse") */
+  readonly sparse?: boolean;
+  /**
+   * Told the entries as they are, while nobody in any process can change them; what it throws is
+   * thrown, and nothing changes.
+   */
+  readonly allow?: (entries: readonly Descriptor[]) => void;
+}
+
 /**
  * Changes the entries once all of `root` was seen to be there, under the lock that prune needs.
  *
@@ -23,7 +33,7 @@ export async function enterManifest(
   source: Fetcher,
   root: Descriptor,
   change: (entries: readonly Entry[], below: ReadonlySet<Digest>) => readonly Entry[],
-  options: Signalled = {},
+  options: EnterOptions = {},
 ): Promise<void> {
   const { dir } = workspace;
   if (!isManifestType(root.mediaType)) {
@@ -31,19 +41,28 @@ export async function enterManifest(
       digest: root.digest,
     });
   }
+  const { sparse = false, allow } = options;
   const verify = () => walkComplete(source, root, ({ digest }) => blobSize(dir, digest), options);
   await workspace.locked(async () => {
-    const { manifests, blobs } = await verify().catch(async (error: unknown) => {
-      const mayBeBack = isSlipwayError(error, 'CONTENT_MISSING') && (await restoreTrash(workspace));
-      if (!mayBeBack) throw error;
-      return verify();
-    });
+    const { manifests, blobs } = await verify()
+      .catch(async (error: unknown) => {
+        const mayBeBack =
+          isSlipwayError(error, 'CONTENT_MISSING') && (await restoreTrash(workspace));
+        if (!mayBeBack) throw error;
+        return verify();
+      })
+      .catch((error: unknown) => {
+        if (!sparse || !isSlipwayError(error, 'CONTENT_MISSING')) throw error;
+        // What is below isn't known; its entries stay, which costs nothing.
+        return { manifests: [], blobs: [] };
+      });
     const below = new Set(manifests.map((node) => node.descriptor.digest));
     const algorithms = new Set(
-      [...below, ...blobs.map((blob) => blob.digest)].map(digestAlgorithm),
+      [root.digest, ...below, ...blobs.map((blob) => blob.digest)].map(digestAlgorithm),
     );
     below.delete(root.digest);
     await index.change(async (entries) => {
+      allow?.(entries.map(({ descriptor }) => descriptor));
       const changed = change(entries, below);
       if (changed === entries) return entries;
       // What the index names must be there after a power failure, too.

@@ -1,41 +1,28 @@
-import type { Layout } from '../layout/layout.ts';
 import type { Digest } from '../oci/digest.ts';
 import { Refusal } from './errors.ts';
 import { type Exchange, header } from './exchange.ts';
-import { digestOfTag } from './tags.ts';
 
 /**
- * Checks `If-Match` and `If-None-Match` of a PUT (RFC 9110, 13.1) against what every tag names that
- * it would set, or the manifest's digest where it sets none. The caller sees to it that nobody
- * else changes them meanwhile.
+ * Checks `If-Match` and `If-None-Match` of a PUT (RFC 9110, 13.1) against what is held now: what
+ * every tag names that it would set, or the manifest's digest where it sets none.
  *
  * @throws Refusal 412 `DENIED`
  */
-export async function checkConditions(
-  exchange: Exchange,
-  layout: Layout,
-  digest: Digest | undefined,
-  tags: readonly string[],
-): Promise<void> {
+export type Conditions = (held: readonly (Digest | undefined)[]) => void;
+
+/** The conditions of a request, or undefined if it has none. */
+export function conditionsOf(exchange: Exchange): Conditions | undefined {
   const ifMatch = header(exchange, 'if-match');
   const ifNoneMatch = header(exchange, 'if-none-match');
-  if (ifMatch === undefined && ifNoneMatch === undefined) return;
-  const current =
-    tags.length > 0
-      ? await Promise.all(tags.map((tag) => digestOfTag(layout, tag)))
-      : [await present()];
-  for (const held of current) {
-    if (ifMatch !== undefined && !matches(ifMatch, held)) {
-      throw failed(held === undefined ? 'it is not there' : `it is ${held}`);
+  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
+  return (all) => {
+    for (const held of all) {
+      if (ifMatch !== undefined && !matches(ifMatch, held)) {
+        throw failed(held === undefined ? 'it is not there' : `it is ${held}`);
+      }
+      if (ifNoneMatch !== undefined && matches(ifNoneMatch, held)) throw failed(`it is ${held}`);
     }
-    if (ifNoneMatch !== undefined && matches(ifNoneMatch, held)) throw failed(`it is ${held}`);
-  }
-
-  async function present(): Promise<Digest | undefined> {
-    return digest !== undefined && (await layout.blobSize(digest)) !== undefined
-      ? digest
-      : undefined;
-  }
+  };
 }
 
 /** An ETag here is a digest in quotes; a bare one is understood too. */

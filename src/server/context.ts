@@ -9,4 +9,6 @@ export interface RegistryContext {
   readonly sessions: Sessions;
   readonly manifests: ManifestStore;
   readonly quota: Quota;
+  /** manifests are taken also while some of what they name isn't there */
+  readonly sparse: boolean;
 }

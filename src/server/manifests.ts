@@ -7,11 +7,11 @@ import { DOCUMENT_LIMITS } from '../oci/json.ts';
 import { childrenOf, type ManifestDocument, parseManifest } from '../oci/manifest.ts';
 import { isNonDistributable } from '../oci/mediatype.ts';
 import { isTag } from '../oci/reference.ts';
-import { checkConditions } from './conditions.ts';
+import { conditionsOf } from './conditions.ts';
 import type { RegistryContext } from './context.ts';
 import { Refusal } from './errors.ts';
 import { type Exchange, header, readRequestBody, respond } from './exchange.ts';
-import { digestOfTag } from './tags.ts';
+import { digestOfTag, tagAmong } from './tags.ts';
 import { checkDigest, type Target, unknownRepository } from './target.ts';
 
 /** How many tags one PUT may set, and how many missing digests an error names. */
@@ -43,13 +43,14 @@ export async function getManifest(
 
 /**
  * PUT `/manifests/<reference>` (distribution-spec, "Pushing manifests"): by tag, or by digest with
- * any number of `tag` parameters. Everything that the manifest names has to be there, except its
- * subject and layers that may not be distributed.
+ * any number of `tag` parameters, which all move or none. What the manifest names and the repository
+ * lacks is told in a `Warning`, or refused, except its subject and layers that may not be
+ * distributed.
  */
 export async function putManifest(
   exchange: Exchange,
   { repository, reference }: Target,
-  { repositories, quota }: RegistryContext,
+  { repositories, quota, sparse }: RegistryContext,
 ): Promise<void> {
   const wanted = reference.includes(':') ? checkDigest(reference) : undefined;
   const tags = wanted === undefined ? [reference] : exchange.query.getAll('tag');
@@ -62,11 +63,19 @@ export async function putManifest(
   const document = parseManifest(bytes, contentType(exchange));
   checkDeclaresItself(document, bytes);
   const descriptor = { mediaType: document.mediaType, digest, size: bytes.byteLength };
-  await repositories.replace(repository, async (layout) => {
-    await checkConditions(exchange, layout, wanted, tags);
-    await checkContent(layout, document);
+  const conditions = conditionsOf(exchange);
+  const missing = await repositories.replace(repository, async (layout) => {
+    if (tags.length === 0) conditions?.([await present(layout, digest)]);
+    const absent = await missingContent(layout, document);
+    if (absent.length > 0 && !sparse) throw lacksContent(absent);
     await quota.take(bytes.byteLength);
-    await store(layout, descriptor, bytes, tags);
+    await layout.enter(descriptor, tags, (offset) => fromMemory(bytes, offset), {
+      sparse,
+      allow(entries) {
+        if (tags.length > 0) conditions?.(tags.map((tag) => tagAmong(entries, tag, layout)));
+      },
+    });
+    return absent;
   });
   await respond(exchange, 201, {
     location: `/v2/${repository}/manifests/${digest}`,
@@ -74,6 +83,7 @@ export async function putManifest(
     etag: `"${digest}"`,
     ...(document.subject === undefined ? {} : { 'oci-subject': document.subject.digest }),
     ...(wanted === undefined || tags.length === 0 ? {} : { 'oci-tag': tags }),
+    ...(missing.length === 0 ? {} : { warning: sparseWarning(missing) }),
   });
 }
 
@@ -84,7 +94,7 @@ export async function putManifest(
 export async function deleteManifest(
   exchange: Exchange,
   { repository, reference }: Target,
-  { repositories, manifests }: RegistryContext,
+  { repositories, manifests, sparse }: RegistryContext,
 ): Promise<void> {
   const digest = reference.includes(':') ? checkDigest(reference) : undefined;
   const isRemoved = await repositories.change(repository, async (layout) => {
@@ -95,7 +105,7 @@ export async function deleteManifest(
     if (links === undefined) return false;
     for (const below of links.manifests) {
       const child = await manifests.read(layout, below);
-      if (child !== undefined) await keepIfWhole(layout, child.descriptor);
+      if (child !== undefined) await keepChild(layout, child.descriptor, sparse);
     }
     return await layout.removeManifest(digest);
   });
@@ -104,27 +114,17 @@ export async function deleteManifest(
   await respond(exchange, 202, {});
 }
 
-/** A manifest whose content was deleted is no loss. */
-async function keepIfWhole(layout: Layout, descriptor: Descriptor): Promise<void> {
+/** Where all content is asked for, a manifest whose content was deleted is no loss. */
+async function keepChild(layout: Layout, descriptor: Descriptor, sparse: boolean): Promise<void> {
   try {
-    await layout.keep(descriptor);
+    await layout.keep(descriptor, { sparse });
   } catch (error) {
     if (!isSlipwayError(error, 'CONTENT_MISSING')) throw error;
   }
 }
 
-async function store(
-  layout: Layout,
-  descriptor: Descriptor,
-  bytes: Uint8Array,
-  tags: readonly string[],
-): Promise<void> {
-  const open = (offset: number) => fromMemory(bytes, offset);
-  if (tags.length === 0) {
-    await layout.push(descriptor, open);
-    await layout.keep(descriptor);
-  }
-  for (const tag of tags) await layout.tag(descriptor, tag, open);
+async function present(layout: Layout, digest: Digest): Promise<Digest | undefined> {
+  return (await layout.blobSize(digest)) === undefined ? undefined : digest;
 }
 
 function checkTags(tags: readonly string[]): void {
@@ -156,7 +156,11 @@ function checkDeclaresItself(document: ManifestDocument, bytes: Uint8Array): voi
   throw new Refusal('MANIFEST_INVALID', 'the manifest has no mediaType field that says what it is');
 }
 
-async function checkContent(layout: Layout, document: ManifestDocument): Promise<void> {
+/** What a manifest names and the repository lacks; other sizes than it names are refused. */
+async function missingContent(
+  layout: Layout,
+  document: ManifestDocument,
+): Promise<readonly Digest[]> {
   const missing: Digest[] = [];
   const wanted = new Map(childrenOf(document).map((child) => [child.digest, child]));
   for (const { digest, size, mediaType } of wanted.values()) {
@@ -169,10 +173,19 @@ async function checkContent(layout: Layout, document: ManifestDocument): Promise
     }
     if (found === undefined && !isNonDistributable(mediaType)) missing.push(digest);
   }
-  if (missing.length === 0) return;
-  throw new Refusal('MANIFEST_BLOB_UNKNOWN', `the repository lacks content of this manifest`, {
+  return missing;
+}
+
+function lacksContent(missing: readonly Digest[]): Refusal {
+  return new Refusal('MANIFEST_BLOB_UNKNOWN', 'the repository lacks content of this manifest', {
     detail: { digests: missing.slice(0, MAX_NAMED), missing: missing.length },
   });
+}
+
+/** A `Warning` (distribution-spec, "Warnings"): code 299, no agent, at most 4096 bytes. */
+function sparseWarning(missing: readonly Digest[]): string {
+  const others = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
+  return `299 - "the repository lacks content of this manifest: ${missing[0]}${others}"`;
 }
 
 function unknownManifest(): Refusal {

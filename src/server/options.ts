@@ -8,6 +8,11 @@ export interface RegistryOptions {
   readonly htpasswd?: string | undefined;
   /** refuse everything that would change something */
   readonly readOnly?: boolean | undefined;
+  /**
+   * take manifests also while some of what they name isn't there, and say so in a `Warning`; true
+   * if left out
+   */
+  readonly sparse?: boolean | undefined;
   /** the most that all repositories may take on disk */
   readonly maxBytes?: number | undefined;
   /** how many uploads may be open at once, 256 if left out */

@@ -70,6 +70,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
       sessions,
       manifests: createManifestStore(),
       quota: createQuota(storage, options.maxBytes),
+      sparse: options.sparse ?? true,
     },
     isAcceptedHost: acceptedHosts(listenHost),
     authenticate,

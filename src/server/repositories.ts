@@ -1,7 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSlipwayError } from '../errors.ts';
+import { blobSize } from '../layout/blobs.ts';
 import { type Layout, openLayout } from '../layout/layout.ts';
+import type { Digest } from '../oci/digest.ts';
+import { repositoryNames } from './repository-names.ts';
 
 /** The layouts of a registry, one for each repository, opened when they are first asked for. */
 export interface Repositories {
@@ -16,6 +19,10 @@ export interface Repositories {
   replace<T>(name: string, work: (layout: Layout) => Promise<T>): Promise<T>;
   /** Keeps a repository open until `release`, and makes it if it is missing. */
   hold(name: string): Promise<HeldLayout>;
+  /** The name of a repository that holds a blob, or undefined. */
+  find(digest: Digest): Promise<string | undefined>;
+  /** The names of all repositories. */
+  names(): AsyncIterable<string>;
   /** Closes what is open. */
   close(): Promise<void>;
 }
@@ -54,9 +61,10 @@ export function createRepositories(dir: string, options: RepositoriesOptions): R
   const opened = new Map<string, Opened>();
   const lanes = new Map<string, Promise<unknown>>();
 
+  // The name was parsed: lower-case letters, digits and single separators in every part.
+  const folderOf = (name: string) => join(dir, ...name.split('/'));
   const open = async (name: string, create: boolean): Promise<OpenedLayout> => {
-    // The name was parsed: lower-case letters, digits and single separators in every part.
-    const layout = await openLayout(join(dir, ...name.split('/')), {
+    const layout = await openLayout(folderOf(name), {
       create,
       private: options.private,
       lease: !options.readOnly,
@@ -158,6 +166,13 @@ export function createRepositories(dir: string, options: RepositoriesOptions): R
     read,
     write,
     hold,
+    names: () => repositoryNames(dir),
+    async find(digest) {
+      for await (const name of repositoryNames(dir)) {
+        if ((await blobSize(folderOf(name), digest)) !== undefined) return name;
+      }
+      return undefined;
+    },
     change: (name, work) => inLane(name, () => read(name, work)),
     replace: (name, work) => inLane(name, () => write(name, work)),
     async close() {

@@ -1,5 +1,6 @@
 import type { Layout } from '../layout/layout.ts';
 import { findName } from '../layout/names.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isTag } from '../oci/reference.ts';
 import type { RegistryContext } from './context.ts';
@@ -37,7 +38,16 @@ export async function getTags(
  * layout is to note it as used, which a registry would do with every pull.
  */
 export async function digestOfTag(layout: Layout, tag: string): Promise<Digest | undefined> {
-  return isTag(tag) ? findName(await layout.entries(), tag, layout.dir)?.digest : undefined;
+  return tagAmong(await layout.entries(), tag, layout);
+}
+
+/** What a tag names among the entries of a layout, or undefined. */
+export function tagAmong(
+  entries: readonly Descriptor[],
+  tag: string,
+  { dir }: Layout,
+): Digest | undefined {
+  return isTag(tag) ? findName(entries, tag, dir)?.digest : undefined;
 }
 
 function pageSizeOf(text: string | null): number {

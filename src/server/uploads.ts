@@ -15,8 +15,8 @@ import { checkDigest, isServedName, type Target } from './target.ts';
 
 /**
  * POST `/blobs/uploads/`: begins an upload (distribution-spec, "Pushing blobs"), takes a whole blob
- * with `digest`, or a blob of another repository with `mount` and `from`. A mount that can't be
- * done, or has no `from`, becomes an upload: no repository is searched for what wasn't named.
+ * with `digest`, or a blob of another repository with `mount`: of `from`, or without it of any, as
+ * whoever may ask here may read all of them. A mount that can't be done becomes an upload.
  */
 export async function startUpload(
   exchange: Exchange,
@@ -25,16 +25,15 @@ export async function startUpload(
 ): Promise<void> {
   const { query } = exchange;
   const mount = query.get('mount');
-  if (mount !== null) {
-    const digest = checkDigest(mount);
-    if (await mountBlob(context, repository, query.get('from'), digest)) {
-      await respondCreated(exchange, repository, digest);
-      return;
-    }
+  const mounted = mount === null ? undefined : checkDigest(mount);
+  if (mounted !== undefined && (await mountBlob(context, repository, query.get('from'), mounted))) {
+    await respondCreated(exchange, repository, mounted);
+    return;
   }
   const digestText = query.get('digest');
   const digest = digestText === null ? undefined : checkDigest(digestText);
-  const algorithm = digest === undefined ? wantedAlgorithm(query) : digestAlgorithm(digest);
+  const told = digest ?? mounted;
+  const algorithm = told === undefined ? wantedAlgorithm(query) : digestAlgorithm(told);
   const session = await context.sessions.open(repository, algorithm);
   if (digest === undefined) {
     await respondHeld(exchange, session, 202, 0);
@@ -110,8 +109,9 @@ async function mountBlob(
 ): Promise<boolean> {
   const isHere = await repositories.read(repository, (layout) => layout.blobSize(digest));
   if (isHere !== undefined) return true;
-  if (from === null || from === repository || !isServedName(from)) return false;
-  const linked = await repositories.read(from, async (source) => {
+  const origin = from ?? (await repositories.find(digest));
+  if (origin === undefined || origin === repository || !isServedName(origin)) return false;
+  const linked = await repositories.read(origin, async (source) => {
     if ((await source.blobSize(digest)) === undefined) return false;
     return await repositories.write(repository, (layout) =>
       layout.link(source, digest, { trusted: true }),

@@ -76,8 +76,8 @@ test('what is not there is told in the right words', async (t) => {
   }
 });
 
-test('a manifest is refused as long as content is missing, and the digests are named', async (t) => {
-  const rig = await startRig(t);
+test('without sparse, a manifest is refused as long as content is missing, and the digests are named', async (t) => {
+  const rig = await startRig(t, { sparse: false });
   const image = await pushImage(rig, APP);
   const absent = descriptor(randomBytes(9), MEDIA_TYPE.ociLayerGzip);
   const sparse = { ...image, layers: [...image.layers, absent] };
@@ -95,6 +95,35 @@ test('a manifest is refused as long as content is missing, and the digests are n
   assert.equal((await rig.put(APP, 'v1', index)).status, 201);
   // Blobs of another repository don't count.
   assert.equal((await rig.put('team/other', 'v1', image)).code(), 'MANIFEST_BLOB_UNKNOWN');
+});
+
+test('a manifest whose content is missing is taken with a warning that names it', async (t) => {
+  const storage = await temporaryFolder(t);
+  const rig = await startRig(t, { storage });
+  const image = await pushImage(rig, APP);
+  const [absent, another] = [randomBytes(9), randomBytes(9)].map((bytes) =>
+    descriptor(bytes, MEDIA_TYPE.ociLayerGzip),
+  );
+  const sparse = { ...image, layers: [...image.layers, absent, another] };
+  const put = await rig.put(APP, 'v1', sparse);
+  assert.equal(put.status, 201);
+  assert.match(put.headers.warning ?? '', /^299 - "[^"]*sha256:[0-9a-f]{64} and 1 more"$/);
+  assert.ok(put.headers.warning?.includes(absent?.digest ?? '-'));
+  assert.equal(await digestAt(rig, 'v1'), digestOfJson(sparse));
+  const index = indexOf([sparse, image]);
+  const partial = await rig.put(APP, `${digestOfJson(index)}?tag=i1&tag=i2`, index);
+  assert.equal(partial.status, 201);
+  assert.ok(partial.headers.warning?.includes(digestOfJson(image)));
+  assert.equal(await digestAt(rig, 'i2'), digestOfJson(index));
+  // What was missing comes later, and the next PUT says nothing.
+  assert.equal((await rig.put(APP, digestOfJson(image), image)).headers.warning, undefined);
+  assert.equal((await rig.put(APP, 'i1', index)).headers.warning, undefined);
+  // A sparse manifest outlives the index that held it, here and in index.json.
+  await rig.ask('DELETE', manifestPath('v1'));
+  await rig.ask('DELETE', manifestPath(digestOfJson(index)));
+  assert.equal(await digestAt(rig, digestOfJson(sparse)), digestOfJson(sparse));
+  const listed = await readFile(join(storage, APP, 'index.json'), 'utf8');
+  assert.ok(listed.includes(digestOfJson(sparse)));
 });
 
 test('a layer that may not be distributed and names its origin may be absent', async (t) => {
@@ -263,6 +292,29 @@ test('of many who want a free tag one gets it', async (t) => {
   assert.equal(won.length, 1);
   assert.ok(answers.every(({ status }) => status === 201 || status === 412));
   assert.equal(await digestAt(rig, 'first'), digestOfJson(images[won[0] ?? -1] ?? {}));
+});
+
+test('of many who want a free tag of one storage, through two registries, one gets it', async (t) => {
+  const storage = await temporaryFolder(t);
+  const rigs = [await startRig(t, { storage }), await startRig(t, { storage })] as const;
+  const images = await Promise.all(Array.from({ length: 8 }, () => pushImage(rigs[0], APP)));
+  const answers = await Promise.all(
+    images.map((image, at) =>
+      (at % 2 ? rigs[0] : rigs[1]).put(APP, 'first', image, { 'if-none-match': '*' }),
+    ),
+  );
+  const won = answers.flatMap(({ status }, at) => (status === 201 ? [at] : []));
+  assert.equal(won.length, 1);
+  const held = digestOfJson(images[won[0] ?? -1] ?? {});
+  for (const rig of rigs) assert.equal(await digestAt(rig, 'first'), held);
+  const moves = await Promise.all(
+    images.map((image, at) =>
+      (at % 2 ? rigs[0] : rigs[1]).put(APP, 'first', image, { 'if-match': `"${held}"` }),
+    ),
+  );
+  // One moves it; the one that holds it may be before that one.
+  const moved = moves.filter(({ status }) => status === 201).length;
+  assert.ok(moved >= 1 && moved <= 2, String(moved));
 });
 
 test('a manifest that was damaged on disk is not served', async (t) => {

@@ -357,13 +357,13 @@ test('a cut in the last request costs no session; in the only one nothing is lef
   assert.deepEqual(await inTheMaking(storage), []);
 });
 
-test('a blob of another repository is mounted as a link, and of none that lacks it', async (t) => {
+test('a blob of another repository is mounted as a link, named or not, and of none that lacks it', async (t) => {
   const storage = await temporaryFolder(t);
   const rig = await startRig(t, { storage });
   await rig.push('base/os', bytes);
   const path = `/v2/${APP}/blobs/uploads/?mount=${digest}`;
-  const nowhere = await rig.ask('POST', path);
-  assert.equal(nowhere.status, 202, 'no repository is searched');
+  const absent = await rig.ask('POST', path.replace(digest, sha('absent')));
+  assert.equal(absent.status, 202, 'it is nowhere');
   for (const from of ['missing', 'base', '../base/os', 'base/os/blobs', '%2e%2e']) {
     const answer = await rig.ask('POST', `${path}&from=${from}`);
     assert.equal(answer.status, 202, from);
@@ -374,6 +374,9 @@ test('a blob of another repository is mounted as a link, and of none that lacks 
   assert.equal(mounted.headers.location, `/v2/${APP}/blobs/${digest}`);
   await assertThere(rig, digest, bytes);
   assert.equal((await rig.ask('POST', path)).status, 201, 'it is here now');
+  const anonymous = await rig.ask('POST', `/v2/third/blobs/uploads/?mount=${digest}`);
+  assert.equal(anonymous.status, 201, 'from whichever repository has it');
+  assert.equal((await rig.ask('HEAD', `/v2/third/blobs/${digest}`)).status, 200);
   // Each repository decides for itself what it keeps.
   assert.equal((await rig.ask('DELETE', `/v2/base/os/blobs/${digest}`)).status, 202);
   await assertThere(rig, digest, bytes);

@@ -11,6 +11,7 @@ interface ServeFlags {
   readonly storage?: string;
   readonly htpasswd?: string;
   readonly readOnly?: boolean;
+  readonly sparse: boolean;
   readonly maxSize?: number;
 }
 
@@ -38,6 +39,10 @@ function serveCommand(cli: Cli): Command {
     .option('--htpasswd <FILE>', 'let nobody in but its users (bcrypt, as htpasswd -B writes)')
     .option('--read-only', 'refuse everything that writes')
     .option(
+      '--no-sparse',
+      'refuse manifests whose blobs or platforms are not there, which are else taken with a warning',
+    )
+    .option(
       '--max-size <N>',
       'refuse what makes the storage larger than N bytes (k, M, G of 1000)',
       parseSize,
@@ -57,6 +62,7 @@ Example:
         ...(flags.storage === undefined ? {} : { storage: flags.storage }),
         ...(flags.htpasswd === undefined ? {} : { htpasswd: flags.htpasswd }),
         ...(flags.readOnly === undefined ? {} : { readOnly: flags.readOnly }),
+        sparse: flags.sparse,
         ...(flags.maxSize === undefined ? {} : { maxBytes: flags.maxSize }),
         log: (event) => {
           const text = describeRegistryEvent(event, cli.isDebug);
