@@ -38,6 +38,8 @@ export interface Authorizer {
   learn(response: HttpResponse, asking: Asking, refusal: Refusal): Promise<boolean>;
   /** A request with this Authorization header was not refused. */
   accepted(sent: string | undefined, asking: Asking): void;
+  /** The token service that the login for this was kept from, if it was. */
+  withheldFrom(asking: Asking): Promise<URL | undefined>;
 }
 
 /** Is told each token of a login. */
@@ -57,6 +59,8 @@ export function createAuthorizer(
   let expected: readonly Scope[] = [];
   let isExpectationMet = true;
   const accepted = new Set<string>();
+  /** by account */
+  const withheld = new Map<string, URL | undefined>();
 
   const credentialFor = ({ repository }: Asking): Promise<Credential | undefined> =>
     lookup(repository);
@@ -117,7 +121,9 @@ export function createAuthorizer(
       });
       fetching = fresh;
     }
-    return (await orAborted(fetching, asking.signal)).value;
+    const token = await orAborted(fetching, asking.signal);
+    withheld.set(accountOf(credential), token.withheldFrom);
+    return token.value;
   };
 
   return {
@@ -160,6 +166,10 @@ export function createAuthorizer(
 
     accepted(sent, asking) {
       if (sent !== undefined) accepted.add(keyOf(asking.scopes));
+    },
+
+    async withheldFrom(asking) {
+      return withheld.get(accountOf(await credentialFor(asking)));
     },
   };
 }

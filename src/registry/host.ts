@@ -5,6 +5,7 @@ import type { Emit } from '../events.ts';
 import { orAborted } from '../http/abort.ts';
 import type { Http, HttpResponse } from '../http/client.ts';
 import { sameOrigin } from '../http/origin.ts';
+import { withHeaders } from '../http/own-headers.ts';
 import { createPace } from '../http/pace.ts';
 import {
   closeGate,
@@ -26,6 +27,7 @@ import { isTransientStatus, registryError } from './errors.ts';
 import { redirectTarget } from './location.ts';
 import { pathAt, type Reach, takesNoPushes } from './reach.ts';
 import type { Scope } from './scope.ts';
+import { loginWithheld } from './token.ts';
 import type { TokenRealmPolicy } from './token-realm.ts';
 import type { Traits } from './traits.ts';
 
@@ -203,6 +205,16 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
     }
   };
 
+  /** The token service that a login was kept from, where that may be why the registry refuses. */
+  const withheldLogin = async (
+    request: RegistryRequest,
+    { status, url }: HttpResponse,
+  ): Promise<URL | undefined> => {
+    const isRefusal = status === 401 || status === 403;
+    if (!isRefusal || !sameOrigin(url, await base())) return undefined;
+    return await authorizer?.withheldFrom(request);
+  };
+
   const checked = async (request: RegistryRequest): Promise<HttpResponse> => {
     await waitForGate(gate, request.signal);
     const response = await attempt(request).catch((error: unknown) => {
@@ -210,13 +222,15 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
       throw error;
     });
     const { status } = response;
-    if (status !== 401 && !isTransientStatus(status)) {
+    const withheldFrom = await withheldLogin(request, response);
+    const isRefused = status === 401 || withheldFrom !== undefined;
+    if (!isRefused && !isTransientStatus(status)) {
       const isRead = request.answerBytes !== undefined && status >= 200 && status < 300;
       return isRead ? await inMemory(response, request.answerBytes ?? 0) : response;
     }
-    if (status !== 401) slowDown();
-    const isRefused = status === 401 && lacksScope(response);
-    const isLoggedIn = isRefused && (await settings.credentials(request.repository)) !== undefined;
+    if (!isRefused) slowDown();
+    const isDenied = status === 401 && lacksScope(response);
+    const isLoggedIn = isDenied && (await settings.credentials(request.repository)) !== undefined;
     const error = await registryError(response, {
       host: name,
       repository: request.repository.path,
@@ -224,6 +238,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
       isLoggedIn,
       ...(request.digest === undefined ? {} : { digest: request.digest }),
     });
+    if (withheldFrom !== undefined) throw loginWithheld(error, withheldFrom, await base());
     // Also for those that are sent meanwhile, not only for who repeats this one.
     const { retryAfterMs = 0 } = error.facts;
     if (retryAfterMs <= retry.maxRetryAfterMs) closeGate(gate, retryAfterMs);
@@ -262,20 +277,6 @@ function tooManyRedirects(host: string): SlipwayError {
   return new SlipwayError('NOT_A_REGISTRY', `${host} redirects more than ${MAX_REDIRECTS} times`, {
     host,
   });
-}
-
-/** A client that adds headers to what goes to this origin: decided at each hop. */
-function withHeaders(http: Http, origin: URL, headers: Readonly<Record<string, string>>): Http {
-  if (Object.keys(headers).length === 0) return http;
-  return {
-    ...http,
-    send: (request) =>
-      http.send(
-        sameOrigin(request.url, origin)
-          ? { ...request, headers: { ...headers, ...request.headers } }
-          : request,
-      ),
-  };
 }
 
 /** The same answer with its body read. */

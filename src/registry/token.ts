@@ -18,6 +18,8 @@ export interface Token {
   readonly renewForBodyAt: number;
   /** stands for the password from now on, where the service gave one */
   readonly identityToken?: string;
+  /** the token service that a login was kept from: the token is for everybody */
+  readonly withheldFrom?: URL;
 }
 
 export interface TokenRequest {
@@ -85,7 +87,15 @@ export async function fetchToken(http: Http, request: TokenRequest): Promise<Tok
     });
   }
   if (response.status !== 200) throw await refused(response, request, isTrusted);
-  return await readToken(response, registry, startedAt);
+  const token = await readToken(response, registry, startedAt);
+  const isWithheld = !isTrusted && request.credential !== undefined;
+  return isWithheld ? { ...token, withheldFrom: realm } : token;
+}
+
+/** What a refusal means where a login was kept from the token service. */
+export function loginWithheld(refusal: SlipwayError, realm: URL, registry: URL): SlipwayError {
+  const facts = { ...refusal.facts, ...realmHint(realm, registry) };
+  return new SlipwayError('AUTH_REQUIRED', refusal.message, facts);
 }
 
 /** The header of Basic authentication (RFC 7617). */

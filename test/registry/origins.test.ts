@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { anonymous, type CredentialLookup } from '../../src/credentials/credential.ts';
 import { SlipwayError } from '../../src/errors.ts';
 import { redirectTarget, uploadLocation } from '../../src/registry/location.ts';
 import { makeCertificate, serveTls } from '../http/certificates.ts';
@@ -217,6 +218,42 @@ test('a token service on another origin that wants a login ends the push, and na
   });
   for (const { headers } of service.seen) assertClean(headers);
 });
+
+for (const status of [401, 403]) {
+  test(`a token for everybody that is refused with ${status} names the flag where a login was kept back`, async (t) => {
+    const service = await startFakeRegistry(t, (call) => {
+      call.answer(200, {}, { token: 'for-everybody' });
+      return true;
+    });
+    const origin = await startFakeRegistry(t, (call) => {
+      const isAsked = call.request.headers.authorization === undefined;
+      const realm = `Bearer realm="http://${service.host}/token"`;
+      const refused = isAsked ? realm : `${realm},error="insufficient_scope"`;
+      call.answer(isAsked ? 401 : status, { 'www-authenticate': refused });
+      return true;
+    });
+    const ask = (credentials: CredentialLookup) =>
+      connect(t, origin.host, { credentials }).repository.resolve('v1');
+    await assert.rejects(
+      ask(async () => CREDENTIAL),
+      (error) => {
+        assert.ok(error instanceof SlipwayError);
+        assert.equal(error.code, 'AUTH_REQUIRED');
+        assert.match(error.hint ?? '', /--token-realm any/);
+        return true;
+      },
+    );
+    for (const { headers } of service.seen) assertClean(headers);
+    // Who has no login keeps none back.
+    const code = status === 401 ? 'AUTH_REQUIRED' : 'DENIED';
+    await assert.rejects(ask(anonymous), (error) => {
+      assert.ok(error instanceof SlipwayError);
+      assert.equal(error.code, code);
+      assert.doesNotMatch(error.hint ?? '', /--token-realm/);
+      return true;
+    });
+  });
+}
 
 test('a redirect that a token service answers is not followed', async (t) => {
   const origin = await startFakeRegistry(t, (call) => {
