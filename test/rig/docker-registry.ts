@@ -6,6 +6,8 @@ import { mustRun, startDaemon } from './programs.ts';
 export interface RegistryOptions {
   /** users and their passwords; without it everybody may do everything */
   readonly users?: Readonly<Record<string, string>>;
+  /** in the place of users: what its `auth: token` is to be */
+  readonly token?: Readonly<Record<string, unknown>>;
   /** whether manifests and blobs can be deleted */
   readonly canDelete?: boolean;
 }
@@ -21,7 +23,7 @@ export interface RunningRegistry {
 /** Starts Debian's `docker-registry` (the CNCF registry) on loopback with an empty storage. */
 export async function startDockerRegistry(
   owner: Owner,
-  { users, canDelete = true }: RegistryOptions = {},
+  { users, token, canDelete = true }: RegistryOptions = {},
 ): Promise<RunningRegistry> {
   const folder = await tempDir(owner);
   const storage = path.join(folder, 'storage');
@@ -38,6 +40,7 @@ export async function startDockerRegistry(
     await writeFile(file, await htpasswd(users));
     config.auth = { htpasswd: { realm: 'test', path: file } };
   }
+  if (token !== undefined) config.auth = { token };
   const file = path.join(folder, 'config.yml');
   // JSON is YAML.
   await writeFile(file, JSON.stringify(config));

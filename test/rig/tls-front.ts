@@ -23,13 +23,15 @@ export interface TlsFrontOptions {
   readonly name?: string;
   /** it wants a client certificate */
   readonly isMutual?: boolean;
+  /** other plain servers behind it, as `127.0.0.1:PORT` by path */
+  readonly beside?: Readonly<Record<string, string>>;
 }
 
 /** Starts nginx with a certificate of an authority that nobody knows, for one name only. */
 export async function startTlsFront(
   owner: Owner,
   upstream: string,
-  { name = 'localhost', isMutual = false }: TlsFrontOptions = {},
+  { name = 'localhost', isMutual = false, beside = {} }: TlsFrontOptions = {},
 ): Promise<TlsFront> {
   const folder = await tempDir(owner);
   const at = (file: string) => path.join(folder, file);
@@ -55,14 +57,14 @@ http {
     ssl_certificate ${at('server.pem')};
     ssl_certificate_key ${at('server.key')};
     client_max_body_size 0;
-    location / {
-      proxy_pass http://${upstream};
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-Proto https;
-      proxy_request_buffering off;
-      proxy_buffering off;
-      proxy_http_version 1.1;
-    }
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-Proto https;
+    proxy_request_buffering off;
+    proxy_buffering off;
+    proxy_http_version 1.1;
+    ${Object.entries({ ...beside, '/': upstream })
+      .map(([at, server]) => `location ${at} { proxy_pass http://${server}; }`)
+      .join('\n    ')}
   }
 }
 `,
