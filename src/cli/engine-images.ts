@@ -1,11 +1,17 @@
 import type { Archive } from '../archive/archive.ts';
+import type { EngineBase } from '../build/native/build-run.ts';
 import { type Graph, graphOf } from '../content/graph.ts';
 import { connectEngine, type Engine } from '../engine/client.ts';
 import type { EngineProduct } from '../engine/find.ts';
 import { type EngineImage, findEngineImage, listEngineImages } from '../engine/images.ts';
 import { exportFound, exportImage } from '../engine/source.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
-import { familiarReference, type Reference } from '../oci/reference.ts';
+import {
+  familiarReference,
+  formatRepository,
+  parseReference,
+  type Reference,
+} from '../oci/reference.ts';
 import type { Context } from './context.ts';
 import { safeLine } from './output.ts';
 
@@ -41,6 +47,46 @@ export async function openInEngine(context: Context, reference: Reference): Prom
   const archive = await exportFound(engine, image, { spoolDir: await context.home(), signal });
   context.onClose(() => archive.close());
   return graphOf(archive, await archive.resolve('', { signal }), `${shown} (${engine.name})`);
+}
+
+/**
+ * An image of a running engine that a Dockerfile names. One that was made there counts before the
+ * image of that name in a registry, which somebody else may own; one that came from there doesn't,
+ * unless the engine has it unchanged.
+ */
+export async function findBaseInEngine(
+  context: Context,
+  reference: Reference,
+): Promise<EngineBase | undefined> {
+  const { signal } = context;
+  const shown = familiarReference(reference);
+  try {
+    const engine = await context.engine();
+    const image = await findEngineImage(engine, shown, { signal });
+    if (image === undefined) return undefined;
+    const digests = image.digests.map((text) => parseReference(text));
+    const repository = formatRepository(reference);
+    const isForeign = digests.some((each) => formatRepository(each) === repository);
+    const isWhole = digests.some(({ digest }) => digest === image.id);
+    return {
+      isFirst: isWhole || !isForeign,
+      async open() {
+        const store = await context.store();
+        const known = await store.resolve(image.id, { signal }).catch(() => undefined);
+        if (known !== undefined) return graphOf(store, known, shown);
+        const archive = await exportFound(engine, image, {
+          spoolDir: await context.home(),
+          signal,
+        });
+        context.onClose(() => archive.close());
+        return graphOf(archive, await archive.resolve('', { signal }), shown);
+      },
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isSlipwayError(error)) return undefined;
+    throw error;
+  }
 }
 
 /** A list must not wait for an engine that hangs. */

@@ -7,6 +7,7 @@ import { createNativeEngine } from '../build/native/engine.ts';
 import type { CredentialLookup } from '../credentials/credential.ts';
 import { createCompressionTable } from '../state/compressions.ts';
 import type { Context } from './context.ts';
+import { findBaseInEngine } from './engine-images.ts';
 
 /** The engines that can build, in the order in which `auto` asks them. */
 export async function buildEngines(
@@ -22,6 +23,7 @@ export async function buildEngines(
   return [
     createNativeEngine({
       registries: context.registries,
+      engineImage: (reference) => findBaseInEngine(context, reference),
       table: createCompressionTable(await context.hints()),
     }),
     ...buildkit,

@@ -15,6 +15,8 @@ export interface EngineImage {
   /** RFC 3339 */
   readonly created: string | undefined;
   readonly platform: Platform | undefined;
+  /** `REPOSITORY@DIGEST`, for what came from a registry or went to one; newer engines: for all */
+  readonly digests: readonly string[];
   /** as the engine counts it */
   readonly sizeBytes: number;
 }
@@ -101,10 +103,14 @@ function described(json: unknown, engine: Engine): EngineImage {
   const text = (key: string): string => (typeof json[key] === 'string' ? json[key] : '');
   const [os, architecture, variant] = [text('Os'), text('Architecture'), text('Variant')];
   const isKnown = os !== '' && architecture !== '';
-  const names = Array.isArray(json.RepoTags) ? json.RepoTags : [];
+  const texts = (key: string): readonly string[] => {
+    const list: readonly unknown[] = Array.isArray(json[key]) ? json[key] : [];
+    return list.filter((each) => typeof each === 'string');
+  };
   return {
     id,
-    names: names.filter((each) => typeof each === 'string' && each !== '<none>:<none>'),
+    names: texts('RepoTags').filter((each) => each !== '<none>:<none>'),
+    digests: texts('RepoDigests').filter((each) => /@sha256:[0-9a-f]{64}$/.test(each)),
     created: text('Created') || undefined,
     platform: isKnown
       ? normalizePlatform({ os, architecture, ...(variant === '' ? {} : { variant }) })

@@ -23,7 +23,8 @@ import { entriesOf } from './spooled-tar.ts';
 import { addTar } from './tar-tree.ts';
 
 /**
- * Gets an image of one platform into the store: from the store itself, else from its registry.
+ * Gets an image of one platform into the store: from the store itself, else from a running engine
+ * if it was made there, else from its registry.
  *
  * @throws SlipwayError `NOT_FOUND`, `PLATFORM_NOT_FOUND`, and what the registry says, with the line
  */
@@ -94,10 +95,34 @@ async function findGraph(run: BuildRun, reference: Reference, platform: Platform
       if (!isSlipwayError(error, 'NOT_FOUND', 'PLATFORM_NOT_FOUND')) throw error;
     }
   }
+  const isAsked = !pull && reference.digest === undefined;
+  const inEngine = isAsked ? await run.engineImage?.(reference) : undefined;
+  if (inEngine?.isFirst === true) {
+    try {
+      return await ofPlatform(await inEngine.open(), platform, run);
+    } catch (error) {
+      if (!isSlipwayError(error, 'PLATFORM_NOT_FOUND')) throw error;
+    }
+  }
+  try {
+    return await inRegistry(run, reference, platform);
+  } catch (error) {
+    // What docker would take without asking the registry, if the registry can't give it.
+    if (inEngine === undefined || !isSlipwayError(error, ...NOT_GIVEN)) throw error;
+    const message = `${name} is taken from the running engine: ${error.message}`;
+    run.emit({ type: 'warning', message });
+    return await ofPlatform(await inEngine.open(), platform, run);
+  }
+}
+
+const NOT_GIVEN = ['AUTH_REQUIRED', 'DENIED', 'NETWORK', 'NOT_FOUND', 'RATE_LIMITED'] as const;
+
+async function inRegistry(run: BuildRun, reference: Reference, platform: Platform): Promise<Graph> {
+  const { signal } = run;
   const repository = (await run.registries()).repository(reference);
   const root = await repository.resolve(reference.digest ?? reference.tag ?? '', { signal });
-  const graph = { ...graphOf(repository, root, name), from: repository.repository };
-  return await ofPlatform(graph, platform, run);
+  const graph = graphOf(repository, root, familiarReference(reference));
+  return await ofPlatform({ ...graph, from: repository.repository }, platform, run);
 }
 
 /** The image for a platform, as a manifest. */

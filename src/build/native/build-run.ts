@@ -1,10 +1,12 @@
 import type { CompressionSettings, CompressionTable } from '../../content/derivations/compress.ts';
+import type { Graph } from '../../content/graph.ts';
 import type { Emit } from '../../events.ts';
 import type { Layout } from '../../layout/layout.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { JsonObject } from '../../oci/json.ts';
 import type { Platform } from '../../oci/platform.ts';
+import type { Reference } from '../../oci/reference.ts';
 import type { Registries } from '../../registry/registries.ts';
 import type { ParsedDockerfile } from '../dockerfile/dockerfile.ts';
 import type { ImageDraft } from './image-config.ts';
@@ -31,11 +33,22 @@ export interface StageResult {
   tree(): Promise<DirectoryNode>;
 }
 
+/** An image that a running engine has under a name. */
+export interface EngineBase {
+  /** no registry has it, or the engine has it as its registry does */
+  readonly isFirst: boolean;
+  open(): Promise<Graph>;
+}
+
+/** Looks for an image in a running engine; that there is none is no error. */
+export type FindEngineImage = (reference: Reference) => Promise<EngineBase | undefined>;
+
 /** What a build works with, for all its platforms and stages. */
 export interface BuildRun {
   readonly dockerfile: ParsedDockerfile;
   readonly store: Layout;
   registries(): Promise<Registries>;
+  engineImage: FindEngineImage | undefined;
   /** what earlier runs compressed; undefined: everything is made anew */
   readonly table: CompressionTable | undefined;
   readonly settings: CompressionSettings;

@@ -7,7 +7,7 @@ import type { Registries } from '../../registry/registries.ts';
 import { type ParsedDockerfile, parseDockerfile } from '../dockerfile/dockerfile.ts';
 import type { BuildEngine, BuildOptions, BuildRequest } from '../engine.ts';
 import { buildIndex, putDocument } from '../image.ts';
-import type { BuildRun, PlatformRun } from './build-run.ts';
+import type { BuildRun, FindEngineImage, PlatformRun } from './build-run.ts';
 import { clockOf } from './clock.ts';
 import { dockerfileIn, openContext } from './context.ts';
 import { globalsOf, unusedArgs } from './globals.ts';
@@ -21,6 +21,8 @@ import { targetStage } from './stage-names.ts';
 export interface NativeOptions {
   /** where base images come from that aren't in the store; opened when one is needed */
   registries(): Promise<Registries>;
+  /** looks for base images in a running engine, which aren't looked for there if left out */
+  readonly engineImage?: FindEngineImage;
   /** what earlier runs have compressed; left out, every layer is compressed anew */
   readonly table?: CompressionTable;
 }
@@ -59,6 +61,7 @@ async function build(
     dockerfile,
     store,
     registries: () => native.registries(),
+    engineImage: native.engineImage,
     table: request.noCache ? undefined : native.table,
     settings: request.compression ?? { format: 'gzip' },
     spoolDir: options.spoolDir,
