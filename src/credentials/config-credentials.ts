@@ -35,11 +35,16 @@ export function configCredentials(read: ConfigReader, options: HelperOptions): C
     asked.set(server, answer);
     return answer;
   };
+  const askFor = async (helper: string, host: string): Promise<Credential | undefined> => {
+    const found = await askHelper(helper, serverKey(host));
+    // The usual name of the same registry is the shorter one.
+    const short = hostVariants(host).find((name) => host === `${name}:443`);
+    return found ?? (short === undefined ? undefined : await askHelper(helper, short));
+  };
   return async (repository: RepositoryName) => {
     const config = await read();
     const helper = helperFor(config, repository.host);
-    const found =
-      helper === undefined ? undefined : await askHelper(helper, serverKey(repository.host));
+    const found = helper === undefined ? undefined : await askFor(helper, repository.host);
     return found ?? findLogin(config, repository);
   };
 }

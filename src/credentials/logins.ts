@@ -24,11 +24,13 @@ export function findLogin(
     const found = credentialOf(entry, host, where);
     return found === undefined || scope === undefined ? found : { ...found, scope };
   };
-  for (let scope = `${host}/${path}`; scope !== host; scope = scope.replace(/\/[^/]*$/, '')) {
-    const found = login(scope, scope);
-    if (found !== undefined) return found;
-  }
   const hosts = hostVariants(host);
+  for (let part = path; part !== ''; part = part.replace(/(?:^|\/)[^/]*$/, '')) {
+    for (const scope of hosts.map((name) => `${name}/${part}`)) {
+      const found = login(scope, scope);
+      if (found !== undefined) return found;
+    }
+  }
   const forms = Object.keys(auths).filter((key) => hosts.includes(hostOfKey(key) ?? ''));
   for (const key of [serverKey(host), ...hosts, ...forms]) {
     const found = login(key);

@@ -265,3 +265,23 @@ test('a host and the same with port 443 are one registry', async (t) => {
   assert.equal(await who('b.example.org/x'), 'long');
   assert.equal(await who('a.example.org:80/x'), undefined);
 });
+
+test('so it is for parts of its path, and for its helper', async (t) => {
+  const { env, write } = await emptyHome(t);
+  const helper = await fakeHelper(
+    t,
+    `[ "$input" = c.example.org ] || { ${SAYS_NOTHING}; }; ${says('helped', 'x')}`,
+  );
+  Object.assign(env, { PATH: helper.env.PATH });
+  await write('.docker/config.json', {
+    ...auths('short@a.example.org/team', 'long@b.example.org:443/team', 'all@b.example.org'),
+    credHelpers: { 'c.example.org': helper.name },
+  });
+  const who = async (repository: string) =>
+    (await findCredentials({ env })(parseRepository(repository)))?.username;
+  assert.equal(await who('a.example.org:443/team/x'), 'short');
+  assert.equal(await who('b.example.org/team/x'), 'long');
+  assert.equal(await who('b.example.org/other/x'), 'all');
+  assert.equal(await who('c.example.org/x'), 'helped');
+  assert.equal(await who('c.example.org:443/x'), 'helped');
+});
