@@ -101,6 +101,7 @@ function startUpload(
   let bytesSent = 0;
   let givenBytes = 0;
   let partBytes = 0;
+  let inUseAt = 0;
   let isPieced = false;
   let hasSourceFailed = false;
 
@@ -167,7 +168,9 @@ function startUpload(
     if (answer === undefined) return OPEN;
     const { session, heldBytes } = answer;
     givenBytes = Math.max(givenBytes, state.givenBytes);
-    if (heldBytes < state.heldBytes || heldBytes > givenBytes) {
+    // Into a session that holds nothing yet, what was cut may still find its way: a body that begins
+    // at 0 has no Content-Range by which a registry could tell.
+    if (heldBytes === 0 || heldBytes < state.heldBytes || heldBytes > givenBytes) {
       await cancel(context, session);
       return OPEN;
     }
@@ -197,6 +200,11 @@ function startUpload(
     if (status === undefined) body.cut(partBytes);
     if (status === 416) body.lost(error);
     if (status === undefined || status === 416 || error.facts.transient === true) return again;
+    if (status === 409 && offset > inUseAt) {
+      // What was cut is still being put away there.
+      inUseAt = offset;
+      return again;
+    }
     body.lost(error);
     return anew;
   };
@@ -247,9 +255,14 @@ async function settledSession(
   session: UploadSession,
   signal: AbortSignal | undefined,
 ): Promise<Awaited<ReturnType<typeof askSession>>> {
+  let askedAt = performance.now();
   let answer = await askSession(context, session, { signal });
   for (let asked = 1; answer !== undefined && asked < MAX_ASKED; asked++) {
-    await sleep(BETWEEN_ASKS_MS, undefined, signal === undefined ? {} : { signal });
+    // Who is slow to answer is slow to put bytes away.
+    const tookMs = performance.now() - askedAt;
+    const waitMs = Math.min(Math.max(BETWEEN_ASKS_MS, 2 * tookMs), MAX_BETWEEN_ASKS_MS);
+    await sleep(waitMs, undefined, signal === undefined ? {} : { signal });
+    askedAt = performance.now();
     const next = await askSession(context, answer.session, { signal });
     if (next === undefined || next.heldBytes === answer.heldBytes) return next;
     answer = next;
@@ -259,6 +272,7 @@ async function settledSession(
 
 const MAX_ASKED = 20;
 const BETWEEN_ASKS_MS = 50;
+const MAX_BETWEEN_ASKS_MS = 1_000;
 
 function nextLength(left: number, { minChunkBytes }: UploadSession, body: BodyChooser): number {
   if (body.choice.kind !== 'chunks') return left;
