@@ -56,7 +56,7 @@ export function connectionError(error: unknown, url: URL): unknown {
   if (code !== undefined && isCertificateCode(code)) {
     return new SlipwayError(
       'TLS',
-      `the certificate of ${host} isn't trusted: ${certificate(code)}`,
+      `the certificate of ${host} isn't trusted: ${certificate(code, error)}`,
       {
         host,
         hint: certificateHint(code, host),
@@ -121,11 +121,18 @@ const CERTIFICATE_CODES: Readonly<Record<string, string>> = {
   CERT_REVOKED: 'it was revoked',
   ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name',
   CERT_SIGNATURE_FAILURE: 'its signature is wrong',
+  INVALID_CA: 'one of its authorities may not sign certificates',
+  INVALID_PURPOSE: 'it is not for servers',
+  PATH_LENGTH_EXCEEDED: 'one of its authorities may not have others below it',
 };
+
+/** Node's code where OpenSSL has a reason that Node has no code for: weak keys and hashes. */
+const UNSPECIFIED = 'UNSPECIFIED';
 
 /** True for the codes of a certificate that was refused. */
 export function isCertificateCode(code: string): boolean {
-  return Object.hasOwn(CERTIFICATE_CODES, code) || code.startsWith('CERT_');
+  if (code === UNSPECIFIED || Object.hasOwn(CERTIFICATE_CODES, code)) return true;
+  return /^(?:CERT_|CRL_|ERROR_IN_C|UNABLE_TO_(?:GET_CRL|DEC))/.test(code);
 }
 
 const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
@@ -187,8 +194,9 @@ function certificateHint(code: string, host: string): string {
   return `whoever runs ${host} has to renew it, ${orSkip}`;
 }
 
-function certificate(code: string): string {
-  const reason = CERTIFICATE_CODES[code] ?? code;
+function certificate(code: string, error: unknown): string {
+  const said = code === UNSPECIFIED && error instanceof Error ? error.message : code;
+  const reason = CERTIFICATE_CODES[code] ?? showText(said);
   const isAboutTime = code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID';
   // A wrong clock looks like a bad certificate.
   return isAboutTime ? `${reason} (this machine says ${new Date().toISOString()})` : reason;

@@ -70,6 +70,24 @@ export async function makeCertificate(
   return { cert, key: await readFile(at('key'), 'utf8') };
 }
 
+/** Makes a certificate for 127.0.0.1 that an authority of its own signed with SHA-1. */
+export async function makeSha1Certificate(
+  owner: Owner,
+): Promise<{ readonly pair: KeyPair; readonly ca: string }> {
+  const cwd = await tempDir(owner);
+  const openssl = (...args: string[]) => mustRun('openssl', args, { cwd });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  await openssl(
+    ...['req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca', '-subj', '/CN=ca', '-days', '2'],
+  );
+  await openssl('req', ...key, '-keyout', 'key', '-out', 'csr', '-subj', '/CN=x');
+  await writeFile(path.join(cwd, 'names'), 'subjectAltName=IP:127.0.0.1\n');
+  const by = ['-CA', 'ca', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'names'];
+  await openssl('x509', '-req', '-sha1', '-in', 'csr', '-out', 'cert', '-days', '2', ...by);
+  const read = (file: string) => readFile(path.join(cwd, file), 'utf8');
+  return { pair: { cert: await read('cert'), key: await read('key') }, ca: await read('ca') };
+}
+
 /** Starts an HTTPS server on loopback. Gives `127.0.0.1:PORT`. */
 export async function serveTls(
   owner: Owner,

@@ -5,7 +5,12 @@ import path from 'node:path';
 import { dockerArchive, fileOf } from '../cli/archives.ts';
 import { prepareCommandLine } from '../cli/in-process.ts';
 import { LAYERS } from '../cli/scene.ts';
-import { makeCertificate, serveTls } from '../http/certificates.ts';
+import {
+  type CertificateOptions,
+  makeCertificate,
+  makeSha1Certificate,
+  serveTls,
+} from '../http/certificates.ts';
 import { serveRaw } from '../http/servers.ts';
 import { type Call, startFakeRegistry } from '../registry/fake-registry.ts';
 import { type Owner, tempDir } from '../rig/lifetime.ts';
@@ -143,25 +148,31 @@ row(
 row(
   'TLS',
   'CVE-2025-6032, CVE-2025-59347, CVE-2025-59410',
-  'a certificate that is self-signed, out of date or for another name is refused',
+  'a certificate that is self-signed, out of date, for another name or signed with SHA-1 is refused',
   async (t) => {
     const slipway = await prepareCommandLine(t);
     const folder = slipway.env.SLIPWAY_CERTS_D ?? '';
-    for (const [options, says, isKnown] of [
-      [{}, /self-signed/, false],
-      [{ days: -1 }, /expired/, true],
-      [{ name: 'DNS:other.test' }, /another name/, true],
-    ] as const) {
+    const ownAuthority = async (options: CertificateOptions) => {
       const pair = await makeCertificate(t, options);
+      return { pair, ca: pair.cert };
+    };
+    for (const [{ pair, ca }, says] of [
+      [{ ...(await ownAuthority({})), ca: undefined }, /self-signed/],
+      [await ownAuthority({ days: -1 }), /expired/],
+      [await ownAuthority({ name: 'DNS:other.test' }), /another name/],
+      [await makeSha1Certificate(t), /isn't trusted: CA signature digest algorithm too weak/],
+    ] as const) {
       const requests: string[] = [];
-      const host = await serveTls(t, pair, (request, response) => {
+      const listener: RequestListener = (request, response) => {
         requests.push(request.url ?? '');
         response.end();
-      });
+      };
+      // Servers of today would not use a weak one themselves.
+      const host = await serveTls(t, pair, listener, { ciphers: 'DEFAULT@SECLEVEL=0' });
       await slipway.knowPasswords({ [host]: LOGIN });
-      if (isKnown) {
+      if (ca !== undefined) {
         await mkdir(path.join(folder, host), { recursive: true });
-        await writeFile(path.join(folder, host, 'ca.crt'), pair.cert);
+        await writeFile(path.join(folder, host, 'ca.crt'), ca);
       }
       assertRefused(await slipway.run(['ls', `${host}/team/app`]), 16, says);
       assert.deepEqual(requests, []);
