@@ -1,4 +1,3 @@
-import { getDomain } from 'tldts';
 import { SlipwayError } from '../errors.ts';
 import { isAddress, isInside, isLoopback, sameOrigin } from '../http/origin.ts';
 
@@ -22,11 +21,11 @@ const KNOWN_PAIRS: ReadonlyMap<string, string> = new Map([
  * http behind an https registry, or an address inside this machine or network that isn't the
  * registry's own
  */
-export function judgeRealm(
+export async function judgeRealm(
   registry: URL,
   realm: URL,
   policy: TokenRealmPolicy,
-): 'trusted' | 'anonymous' {
+): Promise<'trusted' | 'anonymous'> {
   const refuse = (why: string): SlipwayError =>
     new SlipwayError(
       'AUTH_REALM_REFUSED',
@@ -49,12 +48,14 @@ export function judgeRealm(
   if (policy === 'auto' && realm.protocol === 'https:' && realm.port === '') {
     if (KNOWN_PAIRS.get(registry.hostname) === realm.hostname) return 'trusted';
   }
-  return isSameSite(registry, realm) ? 'trusted' : 'anonymous';
+  return (await isSameSite(registry, realm)) ? 'trusted' : 'anonymous';
 }
 
-function isSameSite(registry: URL, realm: URL): boolean {
+async function isSameSite(registry: URL, realm: URL): Promise<boolean> {
   if (realm.protocol !== 'https:') return false;
   if (isAddress(realm.hostname) || isLoopback(realm.hostname)) return false;
+  // The list of all domains is long, and most registries never need it.
+  const { getDomain } = await import('tldts');
   const domain = getDomain(realm.hostname, { allowPrivateDomains: true });
   return domain !== null && domain === getDomain(registry.hostname, { allowPrivateDomains: true });
 }

@@ -48,7 +48,8 @@ const CLIENT_ID = 'slipway';
 export async function fetchToken(http: Http, request: TokenRequest): Promise<Token> {
   const { registry, challenge } = request;
   const realm = realmOf(challenge, registry);
-  const isTrusted = judgeRealm(registry, realm, request.realmPolicy) === 'trusted';
+  const verdict = await judgeRealm(registry, realm, request.realmPolicy);
+  const isTrusted = verdict === 'trusted';
   const isLogin = request.isLogin === true;
   // A token for anybody proves nothing.
   if (isLogin && !isTrusted) throw realmUntrusted(realm, registry);
