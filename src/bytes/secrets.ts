@@ -17,6 +17,7 @@ const LEAST_INSIDE = 8;
 const MOST_SECRETS = 500;
 
 const known = new Map<string, readonly Form[]>();
+const names = new Set<string>();
 
 interface Form {
   readonly text: string;
@@ -41,21 +42,37 @@ export function keepLogin(username: string, password: string): void {
   keepSecret(password, Buffer.from(`${username}:${password}`).toString('base64'));
 }
 
+/**
+ * Remembers names that the user gave, like that of an image: one stays whole where a secret that is
+ * an ordinary word is a part of it. A word alone is hidden all the same.
+ */
+export function keepName(...given: readonly string[]): void {
+  for (const name of given) names.add(name);
+}
+
 /** The text without the secrets that are known, in the forms in which text may hold them. */
 export function withoutSecrets(text: string): string {
   let clean = text;
   for (const forms of known.values()) {
-    for (const { text: form, isWord } of forms) {
-      if (!clean.includes(form)) continue;
-      clean = isWord ? withoutWord(clean, form) : clean.replaceAll(form, HIDDEN);
-    }
+    for (const form of forms) if (clean.includes(form.text)) clean = withoutForm(clean, form);
   }
   return clean;
 }
 
-function withoutWord(text: string, word: string): string {
-  const escaped = word.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-  return text.replace(new RegExp(`(?<![A-Za-z0-9])${escaped}(?![A-Za-z0-9])`, 'g'), HIDDEN);
+function withoutForm(text: string, form: Form): string {
+  const hidden = escaped(form.text);
+  const found = form.isWord ? `(?<![A-Za-z0-9])${hidden}(?![A-Za-z0-9])` : hidden;
+  const whole = [...names]
+    .filter((name) => name.length > form.text.length && name.includes(form.text))
+    .sort((a, b) => b.length - a.length)
+    .map((name) => `(?<![A-Za-z0-9])${escaped(name)}(?![A-Za-z0-9])`);
+  return text.replace(new RegExp([...whole, found].join('|'), 'g'), (match) =>
+    names.has(match) && match !== form.text ? match : HIDDEN,
+  );
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
 /** Longer forms first: a form may be a part of another. */

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { SlipwayError } from '../errors.ts';
 import type { Cli, CommandModule } from './command.ts';
 import { EXIT_CODE_MEANINGS } from './exit-codes.ts';
+import { keepGivenNames } from './given-names.ts';
 import { type Output, renderError, withoutLeaks } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -97,6 +98,7 @@ async function runCommand(
   };
   const program = await programFor(args, cli);
   addDebug(program, debug);
+  program.hook('preAction', (_program, command) => keepGivenNames(command));
   await program.parseAsync(spellOut(args), { from: 'user' });
 }
 

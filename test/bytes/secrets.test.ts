@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HIDDEN, keepLogin, keepSecret, withoutSecrets } from '../../src/bytes/secrets.ts';
+import {
+  HIDDEN,
+  keepLogin,
+  keepName,
+  keepSecret,
+  withoutSecrets,
+} from '../../src/bytes/secrets.ts';
 import { runs } from '../rig/long.ts';
 
 const PASSWORD = 'p+s/s w"ö\\rd%&=1';
@@ -61,4 +67,22 @@ test('of very many secrets the newest ones are known', () => {
   for (let each = 0; each < 2_000; each++) keepSecret(`token number ${each}.`);
   assert.equal(withoutSecrets('token number 1999.'), '***');
   assert.equal(withoutSecrets('token number 1.'), 'token number 1.');
+});
+
+test('a name that the user gave stays whole where a secret is a word of it', () => {
+  keepSecret('staging', 'production');
+  keepName('r.example.org/staging/app', 'staging/app', 'staging', 'r.example.org/production');
+  for (const whole of [
+    'r.example.org/staging/app@sha256:00',
+    '{"ref":"r.example.org/staging/app:1"}',
+    'where: staging/app',
+    'r.example.org/production: 1 is sha256:00',
+  ]) {
+    assert.equal(withoutSecrets(whole), whole);
+  }
+  assert.equal(
+    withoutSecrets('staging r.example.org/staging/apps other/staging/app/staging'),
+    '*** r.example.org/***/apps other/staging/app/***',
+  );
+  assert.equal(withoutSecrets('production staging/production'), '*** ***/***');
 });

@@ -93,3 +93,26 @@ test('a plan holds no login', async (t) => {
   const applied = await run(['push', '--plan', file, '--creds', 'me:secret']);
   assert.equal(applied.code, 0, applied.stderr);
 });
+
+test('a result has the name that was asked for, also where the password is a word of it', async (t) => {
+  const { run, must } = await prepareCommandLine(t);
+  const { host } = await startFakeRegistry(t, async (call) => {
+    if (call.request.headers.authorization !== undefined) return false;
+    await call.body();
+    call.answer(401, CHALLENGE, {});
+    return true;
+  });
+  const archive = await fileOf(t, 'app.tar', dockerArchive({ names: ['app:1'], layers: LAYERS }));
+  const refs = path.join(await tempDir(t), 'refs');
+  const name = `${host}/staging/app`;
+  const login = ['--creds', 'me:staging'];
+  const from = ['--from', `docker-archive:${archive}`];
+  const [result = ''] = await must(['push', '-q', ...login, ...from, '--image-refs', refs, name]);
+  assert.ok(result.startsWith(`${name}@sha256:`), result);
+  assert.ok((await readFile(refs, 'utf8')).startsWith(`${name}@sha256:`));
+  const json = await must(['push', '--format', 'json', ...login, ...from, `${name}:2`]);
+  assert.equal(JSON.parse(json.join('\n')).destinations[0].ref, name);
+  const wrong = await run(['push', ...login, ...from, `me:staging@${host}/staging/app`]);
+  assert.equal(wrong.code, 2);
+  assert.doesNotMatch(wrong.stderr, /staging@/);
+});
