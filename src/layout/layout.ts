@@ -16,6 +16,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isManifestType } from '../oci/mediatype.ts';
 import type { Lease } from '../state/lease.ts';
+import { adoptFile } from './adopt.ts';
 import { blobSize, fetchBlob, freshen, removeBlob } from './blobs.ts';
 import { type Look, walkComplete } from './complete.ts';
 import { createIndexFile, type Entry } from './index-json.ts';
@@ -80,6 +81,11 @@ export interface Layout
   ): Promise<Descriptor | undefined>;
   /** Removes a manifest: all its entries and its bytes. False if it wasn't there. */
   removeManifest(digest: Digest, options?: Signalled): Promise<boolean>;
+  /**
+   * Makes a finished file a blob, by rename where it is of the same file system. The caller has
+   * hashed its bytes and has synced them to disk.
+   */
+  adopt(file: string, digest: Digest, options?: Signalled): Promise<void>;
   /** Removes a blob's file. False if it wasn't there. */
   removeBlob(digest: Digest): Promise<boolean>;
   /**
@@ -183,6 +189,7 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
     untag: (reference, how = {}) => untagName(workspace, index, reference, how),
     removeTag: (reference, how = {}) => untagName(workspace, index, reference, how),
     removeManifest: (digest, how = {}) => removeManifest(workspace, index, digest, how),
+    adopt: (file, digest, how) => adoptFile(workspace, file, digest, how),
     removeBlob: (digest) => removeBlob(path, digest),
     referrers: async (subject, how = {}) => referrersIn(path, await index.entries(), subject, how),
     prune: (how = {}) => pruneLayout(workspace, index, how),

@@ -13,6 +13,7 @@ import type { RegistryOptions } from './options.ts';
 import { createQuota } from './quota.ts';
 import { createRepositories } from './repositories.ts';
 import { createSessions } from './sessions.ts';
+import { createUploadFiles } from './upload-files.ts';
 
 /** A registry that is running. */
 export interface Registry {
@@ -56,14 +57,14 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const { storage, isTemporary } = await openStorage(options);
   const listenHost = options.listen?.host ?? DEFAULTS.host;
   const readOnly = options.readOnly ?? false;
-  const repositories = createRepositories(storage, {
-    private: isTemporary || authenticate !== undefined,
+  const isPrivate = isTemporary || authenticate !== undefined;
+  const repositories = createRepositories(storage, { private: isPrivate, readOnly });
+  const sessions = createSessions(createUploadFiles(storage), {
+    maxSessions: options.maxUploads ?? DEFAULTS.maxUploads,
+    expireMs: options.uploadExpiryMs ?? DEFAULTS.uploadExpiryMs,
+    fileMode: isPrivate ? 0o600 : 0o644,
     readOnly,
   });
-  const sessions = createSessions(
-    options.maxUploads ?? DEFAULTS.maxUploads,
-    options.uploadExpiryMs ?? DEFAULTS.uploadExpiryMs,
-  );
   const handle = createHandler({
     context: {
       repositories,

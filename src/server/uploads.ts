@@ -1,5 +1,3 @@
-import type { Bytes } from '../bytes/stream.ts';
-import type { Ingest } from '../content/ingest.ts';
 import {
   type Digest,
   type DigestAlgorithm,
@@ -10,7 +8,7 @@ import type { RegistryContext } from './context.ts';
 import { Refusal } from './errors.ts';
 import { announcedBytes, type Exchange, header, requestBody, respond } from './exchange.ts';
 import { chunkRange, heldRange } from './range.ts';
-import type { Session } from './sessions.ts';
+import type { Session } from './session.ts';
 import { checkDigest, isServedName, type Target } from './target.ts';
 
 /**
@@ -34,21 +32,12 @@ export async function startUpload(
   const digest = digestText === null ? undefined : checkDigest(digestText);
   const told = digest ?? mounted;
   const algorithm = told === undefined ? wantedAlgorithm(query) : digestAlgorithm(told);
-  const session = await context.sessions.open(repository, algorithm);
   if (digest === undefined) {
-    await respondHeld(exchange, session, 202, 0);
+    const id = await context.sessions.open(repository, algorithm);
+    await respondHeld(exchange, { id, repository }, 202, 0);
     return;
   }
-  const { id } = session;
-  await context.sessions.use(id, repository, exchange.request, async () => {
-    try {
-      await append(exchange, session, context);
-      await commit(session, digest, context);
-    } catch (error) {
-      await context.sessions.drop(session);
-      throw error;
-    }
-  });
+  await takeWhole(exchange, repository, digest, context);
   await respondCreated(exchange, repository, digest);
 }
 
@@ -73,7 +62,7 @@ export async function appendUpload(
 ): Promise<void> {
   await context.sessions.use(reference, repository, exchange.request, async (session) => {
     await append(exchange, session, context);
-    await respondHeld(exchange, session, 202, session.ingest?.size ?? 0);
+    await respondHeld(exchange, session, 202, session.sizeBytes);
   });
 }
 
@@ -97,7 +86,7 @@ export async function cancelUpload(
   { repository, reference }: Target,
   { sessions }: RegistryContext,
 ): Promise<void> {
-  await sessions.use(reference, repository, exchange.request, (session) => sessions.drop(session));
+  await sessions.use(reference, repository, exchange.request, (session) => session.drop());
   await respond(exchange, 204, {});
 }
 
@@ -120,28 +109,48 @@ async function mountBlob(
   return linked ?? false;
 }
 
+/** Takes a blob that comes with one request; of one that is cut nothing is kept. */
+async function takeWhole(
+  exchange: Exchange,
+  repository: string,
+  digest: Digest,
+  { repositories, quota }: RegistryContext,
+): Promise<void> {
+  await repositories.write(repository, async (layout) => {
+    const ingest = await layout.ingest({ algorithm: digestAlgorithm(digest) });
+    try {
+      for await (const block of requestBody(exchange)) {
+        await quota.take(block.byteLength);
+        await ingest.write(block);
+      }
+      await ingest.commit({ digest });
+    } finally {
+      await ingest.abort();
+    }
+  });
+}
+
 /** Writes the body of a request behind what the session holds. */
 async function append(
   exchange: Exchange,
   session: Session,
   context: RegistryContext,
 ): Promise<void> {
-  const heldBytes = session.ingest?.size ?? 0;
+  const { sizeBytes: heldBytes } = session;
   const wantedBytes = checkChunk(exchange, session, heldBytes);
   let arrivedBytes = 0;
   for await (const block of requestBody(exchange)) {
     arrivedBytes += block.byteLength;
     if (wantedBytes !== undefined && arrivedBytes > wantedBytes) {
-      await context.sessions.drop(session);
+      await session.drop();
       throw new Refusal('SIZE_INVALID', 'the body is longer than its Content-Range');
     }
     try {
       await context.quota.take(block.byteLength);
-      session.ingest ??= await beginIngest(session, context);
-      await session.ingest.write(block);
+      await session.write(block);
     } catch (error) {
-      // The hash ran ahead of what is on disk: there is nothing to go on from.
-      await context.sessions.drop(session);
+      // There is no room for what is here already.
+      await session.drop();
       throw error;
     }
   }
@@ -172,56 +181,18 @@ function checkChunk(exchange: Exchange, session: Session, heldBytes: number): nu
   return wantedBytes;
 }
 
-async function beginIngest(session: Session, { repositories }: RegistryContext): Promise<Ingest> {
-  const { layout, release } = await repositories.hold(session.repository);
-  try {
-    const ingest = await layout.ingest({ algorithm: session.algorithm });
-    session.release = release;
-    return ingest;
-  } catch (error) {
-    release();
-    throw error;
-  }
-}
-
 /** Makes the blob visible; whatever goes wrong, the session is over. */
 async function commit(session: Session, digest: Digest, context: RegistryContext): Promise<void> {
   try {
-    session.ingest ??= await beginIngest(session, context);
-    if (digestAlgorithm(digest) === session.algorithm) await session.ingest.commit({ digest });
-    else await commitAnew(session, session.ingest, digest, context);
-  } finally {
-    await context.sessions.drop(session);
-  }
-}
-
-/** The client named its algorithm only at the end: the bytes are hashed once more. */
-async function commitAnew(
-  session: Session,
-  written: Ingest,
-  digest: Digest,
-  { repositories, quota }: RegistryContext,
-): Promise<void> {
-  await quota.take(written.size);
-  await repositories.write(session.repository, async (layout) => {
-    const ingest = await layout.ingest({ algorithm: digestAlgorithm(digest) });
-    try {
-      for await (const chunk of upTo(written.open(0), written.size)) await ingest.write(chunk);
-      await ingest.commit({ digest });
-    } finally {
-      await ingest.abort();
+    const found = await session.finish(digest);
+    if (found !== digest) {
+      throw new Refusal('DIGEST_INVALID', `what arrived has the digest ${found}`);
     }
-  });
-}
-
-/** An ingest that isn't committed is followed for ever; what is there already is enough here. */
-async function* upTo(bytes: Bytes, sizeBytes: number): Bytes {
-  let position = 0;
-  if (sizeBytes === 0) return;
-  for await (const chunk of bytes) {
-    yield chunk;
-    position += chunk.byteLength;
-    if (position >= sizeBytes) return;
+    await context.repositories.write(session.repository, (layout) =>
+      layout.adopt(session.file, digest),
+    );
+  } finally {
+    await session.drop();
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { readdir, truncate } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
@@ -24,9 +24,11 @@ async function assertAbsent(rig: Rig, name: string): Promise<void> {
   assert.equal((await rig.ask('HEAD', `/v2/${APP}/blobs/${name}`)).status, 404);
 }
 
-/** Names of the files that are being written for a repository. */
+/** Names of the files that are being written, in a repository or an upload. */
 async function inTheMaking(storage: string): Promise<readonly string[]> {
-  return await readdir(join(storage, APP, '.slipway/ingest')).catch(() => []);
+  const ingests = await readdir(join(storage, APP, '.slipway/ingest')).catch(() => []);
+  const uploads = await readdir(join(storage, '.slipway/uploads')).catch(() => []);
+  return [...ingests, ...uploads.filter((name) => name.endsWith('.data'))];
 }
 
 /** Sends the beginning of a body that is announced longer, and waits until it has arrived. */
@@ -247,6 +249,69 @@ test('sessions are bounded in number', async (t) => {
   await rig.begin(APP);
 });
 
+for (const algorithm of ['sha256', 'sha512']) {
+  test(`an upload goes on in a registry that is started anew, and in two at once (${algorithm})`, async (t) => {
+    const storage = await temporaryFolder(t);
+    const name = sha(bytes, algorithm);
+    const first = await startRig(t, { storage });
+    const location = await first.begin(APP, `?digest-algorithm=${algorithm}`);
+    const empty = await first.begin(APP);
+    const patch = (rig: Rig, from: number, to: number) =>
+      rig.ask('PATCH', location, {
+        body: bytes.subarray(from, to),
+        headers: { 'content-range': `${from}-${to - 1}` },
+      });
+    assert.equal((await patch(first, 0, 1_000_000)).status, 202);
+    await first.registry.close();
+    const [one, two] = [await startRig(t, { storage }), await startRig(t, { storage })];
+    for (const rig of [one, two]) {
+      assert.equal((await rig.ask('GET', location)).headers.range, '0-999999');
+    }
+    assert.equal((await patch(one, 1_000_000, 1_500_000)).status, 202);
+    assert.equal((await patch(two, 1_500_000, 2_500_000)).status, 202);
+    assert.equal((await patch(one, 1_500_000, 2_500_000)).status, 416);
+    const rest = { body: bytes.subarray(2_500_000) };
+    assert.equal((await one.ask('PUT', `${location}?digest=${name}`, rest)).status, 201);
+    await assertThere(two, name, bytes);
+    for (const rig of [one, two]) assert.equal((await rig.ask('GET', location)).status, 404);
+    const whole = await two.ask('PUT', `${empty}?digest=${name}`, { body: bytes });
+    assert.equal(whole.status, 201, 'also one that had no byte yet');
+    assert.deepEqual(await readdir(join(storage, '.slipway/uploads')), []);
+  });
+}
+
+test('a session that one registry writes to is refused by another of the same storage', async (t) => {
+  const storage = await temporaryFolder(t);
+  const [one, two] = [await startRig(t, { storage }), await startRig(t, { storage })];
+  const location = await one.begin(APP);
+  const part = bytes.subarray(0, 1_000_000);
+  const sending = await sendPart(t, one, location, part, bytes.byteLength);
+  // Once some of it is on disk, the first registry is at it.
+  while ((await two.ask('GET', location)).headers.range === '0-0') await sleep(10);
+  for (const method of ['PATCH', 'DELETE']) {
+    assert.equal((await two.ask(method, location)).status, 409);
+  }
+  const answered = once(sending, 'response');
+  sending.end(bytes.subarray(part.byteLength));
+  await answered;
+  assert.equal((await two.ask('PUT', `${location}?digest=${digest}`)).status, 201);
+  await assertThere(one, digest, bytes);
+});
+
+test('what was changed on disk between two requests is not taken', async (t) => {
+  const storage = await temporaryFolder(t);
+  const rig = await startRig(t, { storage });
+  const location = await rig.begin(APP);
+  await rig.ask('PATCH', location, { body: bytes });
+  const file = join(storage, '.slipway/uploads', `${location.split('/').at(-1)}.data`);
+  await truncate(file, 1_000_000);
+  assert.equal((await rig.ask('GET', location)).headers.range, '0-999999');
+  const cut = await rig.ask('PUT', `${location}?digest=${digest}`);
+  assert.deepEqual([cut.status, cut.code()], [400, 'DIGEST_INVALID']);
+  await assertAbsent(rig, digest);
+  assert.deepEqual(await readdir(join(storage, '.slipway/uploads')), []);
+});
+
 test('a session says nothing to another repository', async (t) => {
   const rig = await startRig(t);
   const location = await rig.begin(APP);
@@ -290,7 +355,7 @@ test('a session that brought nothing makes no repository', async (t) => {
   const storage = await temporaryFolder(t);
   const rig = await startRig(t, { storage });
   await rig.begin(APP);
-  assert.deepEqual(await readdir(storage), []);
+  assert.deepEqual(await readdir(storage), ['.slipway']);
   assert.equal((await rig.ask('GET', `/v2/${APP}/tags/list`)).code(), 'NAME_UNKNOWN');
 });
 
