@@ -23,7 +23,7 @@ const MAX_REPLY_BYTES = 1024 * 1024;
 /** What docker's helpers print, and end with 1, where they know of nothing. */
 const NOT_FOUND = 'credentials not found in native keychain';
 /** The user name that says that the secret is an identity token. */
-const TOKEN_USER = '<token>';
+export const TOKEN_USER = '<token>';
 /** Secrets that are for us and not for a helper. */
 const OWN_SECRETS = ['SLIPWAY_PASSWORD', 'DOCKER_AUTH_CONFIG'];
 

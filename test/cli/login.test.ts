@@ -129,15 +129,25 @@ describe('login', { skip: missing('docker-registry', 'htpasswd') }, () => {
     const { code, shown } = await run(
       ['login', host],
       [
-        [/Username: $/, 'me\n'],
+        [/Username \(me\): $/, '\n'],
         [/Password: $/, `${PASSWORD}\n`],
       ],
     );
     assert.match(shown, /Login did not succeed, error: /);
-    assert.match(shown, /Username: me[\r\n]+Password: [\r\n]+/);
+    assert.match(shown, /Username \(me\): [\r\n]+Password: [\r\n]+/);
     assert.match(shown, /Login Succeeded/);
     assert.ok(!shown.includes(PASSWORD));
     assert.equal(code, 0);
+    await slipway.must(['logout', host]);
+    const first = await run(
+      ['login', host],
+      [
+        [/Username: $/, 'me\n'],
+        [/Password: $/, `${PASSWORD}\n`],
+      ],
+    );
+    assert.match(first.shown, /Username: me[\r\n]+Password: [\r\n]+/);
+    assert.equal(first.code, 0, first.shown);
     const creds = await run(
       ['ls', `${host}/none`, '--creds', 'me'],
       [[/Password of "me": $/, `${PASSWORD}\n`]],

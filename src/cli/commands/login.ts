@@ -4,6 +4,7 @@ import { dockerConfigCredentials } from '../../credentials/config-credentials.ts
 import type { Credential } from '../../credentials/credential.ts';
 import { dockerConfigPath } from '../../credentials/docker-config.ts';
 import { type KeepOptions, storeLogin } from '../../credentials/kept-logins.ts';
+import { TOKEN_USER } from '../../credentials/program.ts';
 import { isSlipwayError, SlipwayError } from '../../errors.ts';
 import { DOCKER_HUB } from '../../oci/reference.ts';
 import { type Cli, newCommand, run } from '../command.ts';
@@ -112,7 +113,7 @@ async function logIn(
     }
   }
   if (credential === undefined || result === undefined) {
-    credential = await completed(given, signal);
+    credential = await completed(given, kept?.username, signal);
     result = await registries.login(host, credential, { signal });
   }
   const { identityToken, isAsked } = result;
@@ -139,8 +140,16 @@ async function keptLogin(
   return found?.registryToken === undefined ? found : undefined;
 }
 
-/** Asks for what is missing. */
-async function completed(given: Given, signal: AbortSignal): Promise<Credential> {
+/**
+ * Asks for what is missing.
+ *
+ * @param before the user of the login that is kept
+ */
+async function completed(
+  given: Given,
+  before: string | undefined,
+  signal: AbortSignal,
+): Promise<Credential> {
   if (given.username !== undefined && given.password !== undefined) {
     return { username: given.username, password: given.password };
   }
@@ -151,7 +160,9 @@ async function completed(given: Given, signal: AbortSignal): Promise<Credential>
   }
   const prompts = openPrompts(process.stdout, signal);
   try {
-    const username = given.username ?? (await prompts.ask('Username: ')).trim();
+    const usual = before === TOKEN_USER ? '' : (before ?? '');
+    const question = usual === '' ? 'Username: ' : `Username (${safeLine(usual)}): `;
+    const username = given.username ?? ((await prompts.ask(question)).trim() || usual);
     checkUsername(username);
     const password = given.password ?? (await prompts.askHidden('Password: ')).trim();
     if (password === '') throw new SlipwayError('USAGE', 'password is empty');
