@@ -25,6 +25,7 @@ export interface BuildFlags {
   readonly iidfile?: string;
   readonly metadataFile?: string;
   readonly push?: boolean;
+  readonly load?: boolean;
   readonly engine: EngineName | 'auto';
   readonly isolation?: string;
   readonly network?: string;
@@ -76,12 +77,13 @@ export function addBuildFlags(command: Command): Command {
     .addOption(
       repeatable(
         '-o, --output <LOCATION>',
-        'put the image there too: oci:DIR, docker-archive:FILE …, or as docker writes it: type=oci,dest=FILE',
+        'put the image there too: oci:DIR, docker-archive:FILE …, or as docker writes it: type=oci,dest=FILE; the files of the image: a folder, or type=tar,dest=FILE',
       ),
     )
     .option('--iidfile <FILE>', 'write the digest of the image to FILE')
     .option('--metadata-file <FILE>', 'write what was built to FILE, as JSON')
     .option('--push', 'publish it under every -t')
+    .option('--load', 'put it into the running engine under every -t')
     .addOption(
       new Option('--engine <ENGINE>', 'what builds')
         .choices(['auto', ...ENGINE_NAMES])

@@ -96,6 +96,27 @@ test('--output puts it elsewhere too, in our words and in docker’s', async (t)
   assert.deepEqual(loaded, ['Loaded image: named:1']);
 });
 
+test('--output puts the files of the image into a folder, or into a tar archive', async (t) => {
+  const folder = await folderOf(t, { ...SIMPLE, file: 'unpacked\n' });
+  const to = await tempDir(t);
+  const at = (name: string) => path.join(to, name);
+  const [digest] = await must(['build', '-q', folder]);
+  const done = await must([
+    ...['build', '-q', '-o', at('short'), '-o', `type=local,dest=${at('long')}`],
+    ...['-o', `type=tar,dest=${at('files.tar')}`, folder],
+  ]);
+  assert.deepEqual(done, [digest]);
+  for (const name of ['short', 'long']) {
+    assert.equal(await readFile(path.join(at(name), 'file'), 'utf8'), 'unpacked\n');
+  }
+  assert.equal(await mustRun('tar', ['-xOf', at('files.tar'), 'file']), 'unpacked');
+  for (const output of ['-', 'type=tar']) {
+    const piped = await program.run(['build', '-q', '-o', output, folder]);
+    assert.ok(piped.stdout === (await readFile(at('files.tar'), 'utf8')));
+    assert.equal(piped.stderr, `${digest}\n`);
+  }
+});
+
 test('--iidfile, --metadata-file and --digestfile tell programs what was built', async (t) => {
   const folder = await folderOf(t, SIMPLE);
   const to = await tempDir(t);
@@ -295,8 +316,8 @@ test('bad words and missing files are told before anything is built', async (t) 
     { args: ['--label', '=x', folder], says: /is not NAME=VALUE/ },
     { args: ['--annotation', 'x', folder], says: /is not NAME=VALUE/ },
     { args: ['--secret', 'src=x', folder], says: /is not id=ID,src=FILE/ },
-    { args: ['--output', 'type=local,dest=x', folder], says: /can't be made/ },
-    { args: ['--output', 'somewhere', folder], says: /can't be made/ },
+    { args: ['--output', 'type=local', folder], says: /can't be made/ },
+    { args: ['--output', 'type=unknown,dest=x', folder], says: /can't be made/ },
     { args: ['--engine', 'magic', folder], says: /Allowed choices are auto, native/ },
     { args: ['--timestamps', 'now', folder], says: /neither keep nor seconds/ },
     { args: ['--base', 'a', '-f', 'x', folder], says: /go without a Dockerfile/ },

@@ -97,3 +97,25 @@ test('a base image that Docker has from a registry comes from there, and from Do
   assert.equal(await labelBelow(slipway, 'app'), 'there');
   assert.equal((await slipway.run(build)).code, 16);
 });
+
+test('--load, and --output type=docker without a file, put an image into the engine', {
+  skip: missingEngine('dockerd', 'docker'),
+}, async (t) => {
+  const docker = await classicDocker();
+  const slipway = await prepareSlipway(t);
+  const { env } = docker;
+  const folder = await folderOf(t, 'FROM scratch\nCOPY file /file\nLABEL made=here\n');
+  for (const [at, words] of [['--load'], ['-o', 'type=docker']].entries()) {
+    const name = `loaded:${at}`;
+    const several = ['--platform', 'linux/amd64,linux/arm64'];
+    const build = ['build', '--engine=native', ...several, '-t', name, ...words, folder];
+    const { code, stdout, stderr } = await slipway.run(build, { env });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, new RegExp(`^docker-daemon:${name}@sha256:[0-9a-f]{64}\n$`));
+    const label = await docker.docker('inspect', '-f', '{{.Config.Labels.made}}', name);
+    assert.equal(label.trim(), 'here');
+  }
+  const nameless = await slipway.run(['build', '--load', folder], { env });
+  assert.equal(nameless.code, 2);
+  assert.match(nameless.stderr, /there is no name to load it under/);
+});

@@ -2,11 +2,10 @@ import { copyGraph } from '../../content/copy.ts';
 import { compressLayers } from '../../content/derivations/compress.ts';
 import { reducePlatforms } from '../../content/derivations/platforms.ts';
 import { type Graph, graphOf, readManifest } from '../../content/graph.ts';
-import { readDocument, verifiedBytes } from '../../content/verify.ts';
+import { readDocument } from '../../content/verify.ts';
 import { isSlipwayError, SlipwayError } from '../../errors.ts';
 import { parseConfig } from '../../oci/config.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import { type Digest, shortDigest } from '../../oci/digest.ts';
 import { DOCUMENT_LIMITS } from '../../oci/json.ts';
 import { withFamily } from '../../oci/mediatype.ts';
 import { formatPlatform, matchesPlatform, type Platform } from '../../oci/platform.ts';
@@ -18,9 +17,8 @@ import {
 } from '../../oci/reference.ts';
 import { located, type Where } from '../dockerfile/text.ts';
 import type { BaseImage, BuildRun } from './build-run.ts';
-import { type DirectoryNode, directory } from './nodes.ts';
-import { entriesOf } from './spooled-tar.ts';
-import { addTar } from './tar-tree.ts';
+import { treeOfLayers } from './image-tree.ts';
+import type { DirectoryNode } from './nodes.ts';
 
 /**
  * Gets an image of one platform into the store: from the store itself, else from a running engine
@@ -72,7 +70,7 @@ async function open(run: BuildRun, reference: Reference, platform: Platform): Pr
     layers: document.layers.map(asOci),
     diffIds,
     tree() {
-      tree ??= treeOf(run, document.layers, diffIds);
+      tree ??= treeOfLayers(run, document.layers, diffIds);
       return tree;
     },
   };
@@ -140,21 +138,4 @@ async function ofPlatform(graph: Graph, platform: Platform, run: BuildRun): Prom
     `${graph.name} has no image for ${formatPlatform(platform)}`,
     { side: 'source', hint: `it is for ${formatPlatform(found)}: build with --platform` },
   );
-}
-
-async function treeOf(
-  run: BuildRun,
-  layers: readonly Descriptor[],
-  diffIds: readonly Digest[],
-): Promise<DirectoryNode> {
-  const { store, spoolDir, signal, onClose } = run;
-  const root = directory();
-  for (const [at, layer] of layers.entries()) {
-    const what = `the layer ${shortDigest(layer.digest)}`;
-    const open = () => verifiedBytes(layer, store.fetch(layer, { signal }));
-    const diffId = diffIds[at] as Digest;
-    const entries = entriesOf({ what, open, diffId, spoolDir, signal, onClose });
-    await addTar(root, entries, { what, whiteouts: true });
-  }
-  return root;
 }

@@ -5,16 +5,16 @@ import { excludeRules } from '../dockerfile/ignore.ts';
 import type { CopyInstruction } from '../dockerfile/instruction.ts';
 import { isFolderName } from '../dockerfile/parse-copy.ts';
 import { quoted, shownPlace, syntaxError, type Where } from '../dockerfile/text.ts';
-import type { LayerEntry } from '../layer.ts';
 import { tarOf } from '../layer.ts';
 import { storeLayer } from '../store-layer.ts';
 import { unpackInto } from './archive.ts';
-import type { Clock, PlatformRun, StageState } from './build-run.ts';
+import type { PlatformRun, StageState } from './build-run.ts';
 import { copyInto } from './copy.ts';
 import type { Expander } from './expander.ts';
 import { addHistory } from './history.ts';
+import { layerEntries } from './layer-entries.ts';
 import { parseMode } from './mode.ts';
-import { attributesOf, directory, type FileNode, type Node, partsOf } from './nodes.ts';
+import { directory, type FileNode, partsOf } from './nodes.ts';
 import { type Owner, ownerOf } from './owner.ts';
 import { type SourceNode, type SourceTree, sourcesOf } from './sources.ts';
 import { applyLayer, type Draft, startDraft, withFolders } from './tree.ts';
@@ -111,7 +111,7 @@ async function finishLayer(
     return false;
   }
   const nodes = await withFolders(draft);
-  const entries = layerEntries(nodes, run.clock);
+  const entries = layerEntries(nodes, (seconds) => run.clock.ofFile(seconds));
   const { store, table, settings, signal } = run;
   const cache = table === undefined ? undefined : { table, store };
   const layer = await storeLayer(store, () => tarOf(entries), { settings, cache, signal });
@@ -120,32 +120,6 @@ async function finishLayer(
   state.image = { ...state.image, diffIds: [...state.image.diffIds, layer.diffId] };
   addHistory(state, run.clock.created, text, true);
   return layer.isCached;
-}
-
-/** Entries of a layer; of files with several names the first one holds the content. */
-function layerEntries(
-  nodes: readonly (readonly [string, Node])[],
-  clock: Clock,
-): readonly LayerEntry[] {
-  const firsts = new Map<Node, string>();
-  return nodes.map(([name, node]): LayerEntry => {
-    const shared = {
-      ...attributesOf(node),
-      mtimeSeconds: clock.ofFile(node.mtimeSeconds),
-      sizeBytes: 0,
-    };
-    if (node.kind === 'directory') return { ...shared, name: `${name}/`, type: 'directory' };
-    if (node.kind === 'symlink') {
-      return { ...shared, name, type: 'symlink', linkName: node.target };
-    }
-    const first = firsts.get(node);
-    if (first !== undefined) return { ...shared, name, type: 'hardlink', linkName: first };
-    firsts.set(node, name);
-    if (node.kind === 'file') {
-      return { ...shared, name, type: 'file', sizeBytes: node.sizeBytes, open: node.open };
-    }
-    throw new SlipwayError('INTERNAL', `a device was put into a layer: ${quoted(name)}`);
-  });
 }
 
 function unpack(

@@ -13,12 +13,12 @@ import type { Emit } from '../../events.ts';
 import {
   familiarReference,
   formatReference,
-  formatRepository,
   parseReference,
   type Reference,
 } from '../../oci/reference.ts';
-import type { PublishedImage } from '../../publish/publication.ts';
 import { publish } from '../../publish/publish.ts';
+import { buildDestinations, type WantedBuild } from '../build-destinations.ts';
+import { writeFilesOutputs } from '../build-files.ts';
 import {
   addBuildFlags,
   annotations,
@@ -29,17 +29,17 @@ import {
   labels,
   wantedTimestamps,
 } from '../build-flags.ts';
-import { type BuildOutputs, parseOutputs } from '../build-outputs.ts';
+import { type BuildOutputs, isOnStandardOutput, parseOutputs } from '../build-outputs.ts';
 import { checkBuildResults, writeBuildResults } from '../build-results.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { Context } from '../context.ts';
 import { buildEngines } from '../engines.ts';
 import { addRegistryFlags, compressionSettings, type ImageFlags } from '../flags.ts';
-import { type Location, refuseDigest } from '../location.ts';
-import { derive, openDestination } from '../open.ts';
+import { refuseDigest } from '../location.ts';
+import { derive } from '../open.ts';
 import { addReleaseFlags, type PublishFlags } from '../publish-flags.ts';
 import { tellResults, writeResult } from '../publish-results.ts';
-import { type Publishing, publishOrPlan } from '../publishing.ts';
+import { publishOrPlan } from '../publishing.ts';
 import { hostsOf } from './push.ts';
 
 type Flags = Omit<PublishFlags, 'platform' | 'compression' | 'types'> & BuildFlags;
@@ -61,7 +61,7 @@ export function command(cli: Cli): Command {
           hint: 'for the folder that you are in: slipway build .',
         });
       }
-      const outputs = parseOutputs(flags.output);
+      const outputs = wantedOutputs(flags);
       const names = [...(flags.tag ?? []), ...outputs.names].map((text) => parseReference(text));
       names.forEach(refuseDigest);
       checkPushing(flags, outputs, names);
@@ -72,6 +72,11 @@ export function command(cli: Cli): Command {
         buildAndPublish(cli, context, where, { flags, outputs, names }),
       );
     });
+}
+
+function wantedOutputs(flags: Flags): BuildOutputs {
+  const outputs = parseOutputs(flags.output);
+  return { ...outputs, isLoaded: outputs.isLoaded || flags.load === true };
 }
 
 const HELP = `
@@ -85,13 +90,6 @@ Examples:
   tar c . | slipway build -t app -
   slipway build --base debian:12 --entrypoint /app/server -t app ./out`;
 
-/** What was asked for, read and checked. */
-interface Wanted {
-  readonly flags: Flags;
-  readonly outputs: BuildOutputs;
-  readonly names: readonly Reference[];
-}
-
 const OF_PUSHING = ['ifAbsent', 'ifDigest', 'require', 'limitRate', 'verify'] as const;
 
 function checkPushing(flags: Flags, outputs: BuildOutputs, names: readonly Reference[]): void {
@@ -99,6 +97,16 @@ function checkPushing(flags: Flags, outputs: BuildOutputs, names: readonly Refer
   if (isPushed && names.length === 0) {
     throw new SlipwayError('USAGE', 'there is no name to push to', {
       hint: 'say where it goes with -t HOST/PATH:TAG',
+    });
+  }
+  if (outputs.isLoaded && names.length === 0) {
+    throw new SlipwayError('USAGE', 'there is no name to load it under', {
+      hint: 'say what the engine is to call it with -t NAME:TAG',
+    });
+  }
+  if (isOnStandardOutput(outputs) && process.stdout.isTTY === true) {
+    throw new SlipwayError('USAGE', 'an archive is not written to a terminal', {
+      hint: 'name a file with dest=FILE, or redirect standard output',
     });
   }
   const alone = OF_PUSHING.find((name) => flags[name] !== undefined);
@@ -111,7 +119,7 @@ async function buildAndPublish(
   cli: Cli,
   context: Context,
   where: string,
-  wanted: Wanted,
+  wanted: WantedBuild<Flags>,
 ): Promise<void> {
   const { flags, outputs, names } = wanted;
   const { signal, emit, output } = context;
@@ -127,19 +135,22 @@ async function buildAndPublish(
   if (kept.error !== undefined) throw kept.error;
   const root = await built.root();
   await writeBuildResults(flags, store, root, localNames);
-  if (flags.push !== true && !outputs.isPushed && outputs.locations.length === 0) {
-    if (flags.format === 'json') return await tellResults(context, kept, flags);
+  await writeFilesOutputs(context, store, root, outputs.files);
+  const isArchiveOut = isOnStandardOutput(outputs);
+  const isElsewhere = outputs.isPushed || outputs.isLoaded || outputs.locations.length > 0;
+  if (flags.push !== true && !isElsewhere) {
+    if (flags.format === 'json') {
+      return await tellResults(context, kept, { ...flags, isArchiveOut });
+    }
     if (flags.digestfile !== undefined) await writeResult(flags.digestfile, `${root.digest}\n`);
     const shown = flags.quiet === true ? [] : names.map(familiarReference);
-    for (const name of shown) output.out(`${name}@${root.digest}\n`);
-    if (shown.length === 0) output.out(`${root.digest}\n`);
+    const tell = isArchiveOut ? output.err : output.out;
+    for (const name of shown) tell(`${name}@${root.digest}\n`);
+    if (shown.length === 0) tell(`${root.digest}\n`);
     return;
   }
-  const isArchiveOut = outputs.locations.some(
-    (location) => 'path' in location && location.path === '-',
-  );
   await publishOrPlan(cli, context, { ...flags, platform: [], isArchiveOut }, () =>
-    destinations(context, graphOf(store, root, 'what was built'), wanted),
+    buildDestinations(context, graphOf(store, root, 'what was built'), wanted),
   );
 }
 
@@ -248,33 +259,4 @@ function folderWords({ base, entrypoint, into, file }: Flags) {
     });
   }
   return { dockerfile: folderDockerfile({ base, entrypoint, into }) };
-}
-
-/** The registries and locations that the image goes to beside the local store. */
-async function destinations(
-  context: Context,
-  graph: Graph,
-  { flags, outputs, names }: Wanted,
-): Promise<Publishing> {
-  const isPushed = flags.push === true || outputs.isPushed;
-  const images: PublishedImage[] = [];
-  const finishes: (() => Promise<void>)[] = [];
-  const add = async (location: Location, tags?: readonly string[]) => {
-    const { destination, finish } = await openDestination(context, location);
-    const destinations = [tags === undefined ? destination : { ...destination, names: tags }];
-    images.push({ graph, destinations });
-    finishes.push(finish);
-  };
-  for (const group of isPushed ? Map.groupBy(names, formatRepository).values() : []) {
-    const [reference] = group as [Reference];
-    const tags = group.map(({ tag = 'latest' }) => tag);
-    await add({ transport: 'docker', reference }, [...new Set(tags)]);
-  }
-  for (const location of outputs.locations) await add(location);
-  return {
-    images,
-    async finish() {
-      for (const finish of finishes) await finish();
-    },
-  };
 }
