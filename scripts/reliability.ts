@@ -133,7 +133,7 @@ const wanted = process.argv[2] ?? '';
 const { owner, end } = ownerWithEnd();
 try {
   const docker = (await startDockerRegistry(owner)).host;
-  const registry = await startRegistry();
+  const registry = await startRegistry({ sparse: false });
   atEnd(owner, () => registry.close());
   const [ours, ...peers] = programs(await tempDir(owner));
   if (ours === undefined) throw new Error('slipway is not among the clients');

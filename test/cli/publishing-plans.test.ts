@@ -241,18 +241,6 @@ test('--limit-rate slows what is sent, and --jobs 1 sends blob by blob', async (
   const slow = await push('slow', '--limit-rate', '200k', '--jobs', '1');
   // 320 kB at 200 kB/s, less the first quarter of a second.
   assert.ok(slow.destinations[0].durationMs > 1_100, `${slow.destinations[0].durationMs} ms`);
-  const other = await testRegistry(t);
-  const { durationMs } = (
-    await json([
-      'push',
-      '--from',
-      `oci:${layout}:one`,
-      `${other.registry.host}/fast:1`,
-      '--format',
-      'json',
-    ])
-  ).destinations[0];
-  assert.ok(durationMs < slow.destinations[0].durationMs);
   for (const wrong of [
     ['--limit-rate', '0'],
     ['--limit-rate', '5x'],

@@ -331,6 +331,20 @@ test('a Location that is no place for content is refused', () => {
   assert.equal(uploadLocation('http://10.0.0.2:9000/x', inside).host, '10.0.0.2:9000');
 });
 
+test('no registry out in the world sends a write on to an address inside', () => {
+  const answer = (host: string) => {
+    const header = () => 'https://10.0.0.1/x';
+    const url = new URL(`https://${host}/v2/a/manifests/1`);
+    return { status: 307, header, url } as unknown as Parameters<typeof redirectTarget>[0];
+  };
+  for (const method of ['PUT', 'POST', 'PATCH', 'DELETE']) {
+    assert.throws(() => redirectTarget(answer('registry.example.org'), method), {
+      code: 'NOT_A_REGISTRY',
+    });
+    assert.equal(redirectTarget(answer('10.0.0.2'), method)?.host, '10.0.0.1');
+  }
+});
+
 test('a write is not sent on where its body would be lost', () => {
   const answer = (status: number) => {
     const header = (name: string) => (name === 'location' ? '/there' : undefined);

@@ -352,9 +352,8 @@ for (const code of ['NAME_UNKNOWN', 'NAME_INVALID']) {
     });
     const { repository } = connect(t, registry.host, { retry: {} });
     const { descriptor, open } = blobOf(100);
-    const startedAt = performance.now();
     await assert.rejects(repository.push(descriptor, open));
-    assert.ok(performance.now() - startedAt < 2_000);
+    assert.equal(registry.count('PUT upload'), 1);
   });
 }
 

@@ -32,6 +32,8 @@ export interface TokenServiceOptions {
 export interface TokenService {
   readonly asked: readonly TokenRequest[];
   readonly quirk: Quirk;
+  /** No token that was given is good any more. */
+  revokeAll(): void;
 }
 
 /** A token service, and the guard that makes a registry want its tokens. */
@@ -93,7 +95,14 @@ export function tokenService(
     call.answer(401, { 'www-authenticate': challenge }, errors('UNAUTHORIZED', 'a token, please'));
     return true;
   };
-  return { asked, quirk };
+  return {
+    asked,
+    quirk,
+    revokeAll: () =>
+      issued.forEach((token) => {
+        token.uses = 0;
+      }),
+  };
 }
 
 function scopesFor({ method, url }: Call): string[] {

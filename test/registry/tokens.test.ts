@@ -5,6 +5,7 @@ import type { Credential } from '../../src/credentials/credential.ts';
 import { SlipwayError } from '../../src/errors.ts';
 import type { RegistriesOptions } from '../../src/registry/registries.ts';
 import { serveRaw } from '../http/servers.ts';
+import { assertPrompt } from '../rig/promptly.ts';
 import { blobOf, connect, manifestOf } from './clients.ts';
 import { errors, type Quirk, startFakeRegistry } from './fake-registry.ts';
 import { type TokenServiceOptions, tokenService } from './token-service.ts';
@@ -100,22 +101,23 @@ test('requests that begin together fetch one token', async (t) => {
 });
 
 test('a token is renewed before it runs out, once for all', async (t) => {
-  const { service, repository } = await start(t, { expiresInSeconds: 1, lifeMs: 1_000 });
+  // Said to be good for longer than all of this takes, but for the wait in its middle.
+  const { service, repository } = await start(t, { expiresInSeconds: 5 });
   const push = async (fill: string) => {
     const { descriptor, open } = blobOf(100, fill);
     await repository.push(descriptor, open);
   };
   await push('a');
   assert.equal(service.asked.length, 1);
-  await delay(700);
+  await delay(3_200);
   await Promise.all(['b', 'c', 'd', 'e'].map(push));
   assert.equal(service.asked.length, 2);
 });
 
 test('a token that runs out in the middle of a run is renewed once', async (t) => {
-  const { service, registry, repository } = await start(t, { lifeMs: 200 });
+  const { service, registry, repository } = await start(t);
   await repository.push(blobOf(100).descriptor, blobOf(100).open);
-  await delay(250);
+  service.revokeAll();
   const blobs = Array.from({ length: 6 }, (_, index) => blobOf(100, String(index)));
   await Promise.all(blobs.map(({ descriptor, open }) => repository.push(descriptor, open)));
   assert.equal(registry.blobs.size, 7);
@@ -232,7 +234,6 @@ test('a wrong password fails at once, with a way out, and is nowhere repeated', 
     client: { retry: {} },
   });
   const { descriptor, open } = blobOf(100);
-  const startedAt = performance.now();
   await assert.rejects(repository.push(descriptor, open), (error) => {
     assert.ok(error instanceof SlipwayError);
     assert.equal(error.code, 'AUTH_REQUIRED');
@@ -241,7 +242,7 @@ test('a wrong password fails at once, with a way out, and is nowhere repeated', 
     assert.doesNotMatch(JSON.stringify([error.message, error.facts]), /not this one/);
     return true;
   });
-  assert.ok(performance.now() - startedAt < 2_000);
+  // Asked once: nothing was waited for.
   assert.equal(service.asked.length, 1);
 });
 
@@ -351,9 +352,12 @@ test('a token service that is busy is asked again', async (t) => {
 });
 
 test('an abort of one push does not end the token of another', async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
   const { registry, repository } = await start(t, {
     quirk: async () => {
-      await delay(300);
+      asked.resolve();
+      await answered.promise;
       return false;
     },
   });
@@ -366,10 +370,11 @@ test('an abort of one push does not end the token of another', async (t) => {
     reason,
   );
   const going = repository.push(second.descriptor, second.open);
-  setTimeout(() => abort.abort(reason), 50);
-  const startedAt = performance.now();
+  await asked.promise;
+  abort.abort(reason);
+  // The token comes only after that: an abort that waits for it never ends.
   await ended;
-  assert.ok(performance.now() - startedAt < 250, 'the abort waited for the token');
+  answered.resolve();
   await going;
   assert.deepEqual([...registry.blobs.keys()], [second.descriptor.digest]);
 });
@@ -380,5 +385,5 @@ test('an abort does not wait until a silent host has been probed', async (t) => 
   const startedAt = performance.now();
   const signal = AbortSignal.timeout(50);
   await assert.rejects(repository.resolve('v1', { signal }), { name: 'TimeoutError' });
-  assert.ok(performance.now() - startedAt < 2_000);
+  await assertPrompt(performance.now() - startedAt, 2_000);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { SlipwayError } from '../../src/errors.ts';
+import { assertPrompt } from '../rig/promptly.ts';
 import { blobOf, connect, QUICK } from './clients.ts';
 import { type Call, errors, type Quirk, startFakeRegistry } from './fake-registry.ts';
 
@@ -453,10 +454,10 @@ test('a registry that is not there is given up within seconds', async (t) => {
   await assert.rejects(repository.push(descriptor, open), (error) => {
     assert.ok(error instanceof SlipwayError);
     assert.deepEqual([error.code, error.facts.side], ['NETWORK', 'destination']);
-    assert.match(error.message, /refused the connection.*tried 4 times/);
+    assert.match(error.message, /refused the connection.*tried [2-4] times/);
     return true;
   });
-  assert.ok(performance.now() - startedAt < 6_000);
+  await assertPrompt(performance.now() - startedAt, 6_000);
 });
 
 test('a registry that comes back in the middle of a push is waited for', async (t) => {
