@@ -15,7 +15,8 @@ export function redirectTarget(response: HttpResponse, method: string): URL | un
   const isForReads = status === 301 || status === 302 || status === 303;
   if (!isForAll && !(isForReads && isRead)) return undefined;
   const location = response.header('location');
-  return location === undefined ? undefined : resolveLocation(location, response.url);
+  if (location === undefined) return undefined;
+  return (isRead ? resolveLocation : uploadLocation)(location, response.url);
 }
 
 /**
@@ -52,7 +53,7 @@ function resolveLocation(location: string, from: URL): URL {
 }
 
 /**
- * The Location of an upload. Content is sent there, so a registry out in the world can't name an
+ * The Location of an upload, or of a write that is sent on. Content is sent there, so a registry out in the world can't name an
  * address inside this machine or network.
  *
  * @throws SlipwayError as {@link resolveLocation}
@@ -62,7 +63,7 @@ export function uploadLocation(location: string, from: URL): URL {
   if (url.hostname !== from.hostname && isInside(url.hostname) && !isInside(from.hostname)) {
     throw new SlipwayError(
       'NOT_A_REGISTRY',
-      `${from.host} sends uploads to ${url.host}, an address inside this machine or network`,
+      `${from.host} sends content on to ${url.host}, an address inside this machine or network`,
       { host: from.host },
     );
   }
