@@ -11,6 +11,7 @@ const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 export interface DockerProxy {
   readonly httpProxy?: string;
   readonly httpsProxy?: string;
+  readonly allProxy?: string;
   readonly noProxy?: string;
 }
 
@@ -169,7 +170,7 @@ function proxyOf(value: unknown, where: string): DockerProxy {
   const wrong = () => configInvalid(where, NO_TEXT.proxies);
   if (!isJsonObject(value)) throw wrong();
   const known = texts(value, wrong);
-  const fields = (['httpProxy', 'httpsProxy', 'noProxy'] as const).flatMap((name) => {
+  const fields = (['httpProxy', 'httpsProxy', 'allProxy', 'noProxy'] as const).flatMap((name) => {
     const text = known.get(name) ?? '';
     return text === '' ? [] : [[name, text] as const];
   });

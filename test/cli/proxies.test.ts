@@ -133,10 +133,13 @@ test("docker's config file names proxies too, and NO_PROXY goes past them", SKIP
   const auths = {
     [front.host]: { auth: Buffer.from('tester:marker-of-registry').toString('base64') },
   };
-  await writeFile(file, JSON.stringify({ auths, proxies: { default: { httpsProxy: url } } }));
-  await must(push(front.host, '-q'));
-  const { length } = proxy.requests;
-  assert.ok(length > 0);
+  let length = 0;
+  for (const name of ['httpsProxy', 'allProxy']) {
+    await writeFile(file, JSON.stringify({ auths, proxies: { default: { [name]: url } } }));
+    await must(push(front.host, '-q'));
+    assert.ok(proxy.requests.length > length, name);
+    ({ length } = proxy.requests);
+  }
   // Nothing but the proxy knows that name.
   const { code, stderr } = await run(push(front.host), { env: { NO_PROXY: '.invalid' } });
   assert.equal(code, 16, stderr);
