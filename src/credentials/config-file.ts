@@ -87,12 +87,20 @@ async function replace(
     await rename(temporary, target);
   } catch (cause) {
     await rm(temporary, { force: true });
-    throw cause;
+    throw systemCode(cause) === 'EBUSY' ? mountedAlone(target) : cause;
   }
   await syncFolder(dirname(target));
   if (isOpen) {
     warn?.(`${target} was open to others; from now on only its owner can read it`);
   }
+}
+
+/** As containers are given single files: it could only be written in place, and be left half written. */
+function mountedAlone(path: string): SlipwayError {
+  return new SlipwayError('CONFIG_INVALID', `${path} is mounted by itself, and can't be replaced`, {
+    path,
+    hint: 'mount the folder that it is in, or keep the login elsewhere: --authfile FILE, DOCKER_CONFIG=FOLDER',
+  });
 }
 
 /** The rename itself should survive a power cut; where folders can't be synced it mostly does. */

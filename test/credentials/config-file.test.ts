@@ -17,10 +17,11 @@ import { dockerConfigCredentials } from '../../src/credentials/config-credential
 import { editConfigFile } from '../../src/credentials/config-file.ts';
 import { withLogin, withoutLogins } from '../../src/credentials/edit-logins.ts';
 import { eraseLogin, storeLogin } from '../../src/credentials/kept-logins.ts';
+import { isSlipwayError } from '../../src/errors.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
-import { tempDir } from '../rig/lifetime.ts';
+import { atEnd, tempDir } from '../rig/lifetime.ts';
 import { runs } from '../rig/long.ts';
-import { run } from '../rig/programs.ts';
+import { run, skipReason } from '../rig/programs.ts';
 
 const HOST = 'r.example.org:5000';
 const ME = { username: 'me', password: 'hunter2' };
@@ -208,4 +209,24 @@ test('a folder, and a file that no one may write beside, are errors that say so'
     editConfigFile(inFile, () => '{}'),
     { code: 'FILE_NOT_FOUND' },
   );
+});
+
+test('a file that is a mount of its own stays as it is, and that is said', async (t) => {
+  const file = path.join(await tempDir(t), 'config.json');
+  await writeFile(file, '{}', { mode: 0o600 });
+  const mounted = await run('mount', ['--bind', file, file]);
+  if (mounted.code !== 0) {
+    return t.skip(skipReason(`needs the right to mount a file: ${mounted.stderr.trim()}`));
+  }
+  atEnd(t, async () => {
+    await run('umount', ['-l', file]);
+  });
+  await assert.rejects(storeLogin(file, HOST, ME), (error) => {
+    assert.ok(isSlipwayError(error, 'CONFIG_INVALID'));
+    assert.match(error.message, /config\.json is mounted by itself/);
+    assert.match(error.hint ?? '', /the folder/);
+    return true;
+  });
+  assert.equal(await readFile(file, 'utf8'), '{}');
+  assert.ok((await readdir(path.dirname(file))).every((name) => !name.endsWith('-tmp')));
 });
