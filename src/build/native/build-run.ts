@@ -90,8 +90,8 @@ export interface StageState {
   image: ImageDraft;
   readonly layers: Descriptor[];
   readonly args: Map<string, string>;
-  /** Its files, to be changed. */
-  readonly tree: () => Promise<DirectoryNode>;
+  /** Its files, to be changed; read when they are asked for the first time. */
+  tree: () => Promise<DirectoryNode>;
   /** CMD stood in this stage: an ENTRYPOINT leaves it */
   isCmdSet: boolean;
 }

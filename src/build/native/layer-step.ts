@@ -115,11 +115,26 @@ async function finishLayer(
   const { store, table, settings, signal } = run;
   const cache = table === undefined ? undefined : { table, store };
   const layer = await storeLayer(store, () => tarOf(entries), { settings, cache, signal });
-  if (isApart) await applyLayer(await state.tree(), nodes);
+  if (isApart) state.tree = withLayer(state.tree, nodes);
   state.layers.push(layer.descriptor);
   state.image = { ...state.image, diffIds: [...state.image.diffIds, layer.diffId] };
   addHistory(state, run.clock.created, text, true);
   return layer.isCached;
+}
+
+/** A tree with a layer over it; what is below isn't read before somebody asks for it. */
+function withLayer(
+  below: StageState['tree'],
+  nodes: Parameters<typeof applyLayer>[1],
+): StageState['tree'] {
+  let tree: ReturnType<StageState['tree']> | undefined;
+  return () => {
+    tree ??= below().then(async (root) => {
+      await applyLayer(root, nodes);
+      return root;
+    });
+    return tree;
+  };
 }
 
 function unpack(
