@@ -29,6 +29,7 @@ export { type LayerFile, textFile } from './build/layer.ts';
 export { createNativeEngine, type NativeOptions } from './build/native/engine.ts';
 export { type BuildInput, type BuildWords, readBuildInput } from './build/read-input.ts';
 export type { Bytes } from './bytes/stream.ts';
+export type { AnnouncedOptions } from './content/append-announced.ts';
 export { type CopyOptions, type CopyResult, copyGraph } from './content/copy.ts';
 export {
   type CompressionSettings,
@@ -47,6 +48,7 @@ export {
   type Walk,
   walk,
 } from './content/graph.ts';
+export { type Appended, appendToIndex } from './content/index-append.ts';
 export type { Ingest, IngestExpectation, IngestOptions, IngestTarget } from './content/ingest.ts';
 export type {
   Fetcher,
@@ -166,14 +168,13 @@ export { type Container, type ContainerSpec, createContainer } from './run/conta
 export type { Spoken } from './run/frames.ts';
 export { createNetwork, createVolume, type Made, type MadeSpec } from './run/networks.ts';
 export { type RunStreams, runContainer } from './run/run.ts';
+export { type Collected, type CollectOptions, collectGarbage } from './server/collect.ts';
 export type { RegistryEvent, RegistryOptions } from './server/options.ts';
 export { type Registry, startRegistry } from './server/registry.ts';
 export { createCompressionTable } from './state/compressions.ts';
 export { type Hints, openHints } from './state/hints.ts';
 export { createMovedTags, type MovedTags } from './state/moved-tags.ts';
-export type { AnnouncedOptions } from './upkeep/append-announced.ts';
 export { type Diagnosis, diagnose, type Finding, scratchRepository } from './upkeep/doctor.ts';
-export { type Appended, appendToIndex } from './upkeep/index-append.ts';
 export {
   annotateIndex,
   type EntryChoice,

@@ -16,6 +16,8 @@ export interface PruneOptions extends Signalled {
   /** also drop entries that have no name (the default keeps them) */
   readonly unnamed?: boolean;
   readonly dryRun?: boolean;
+  /** leave what was written, or found present, less than so long ago; also entries without a name */
+  readonly minAgeMs?: number;
 }
 
 export interface Pruned {
@@ -48,17 +50,18 @@ async function pruneUnderLock(
   workspace: Workspace,
   index: IndexFile,
   leases: readonly LeaseRecord[],
-  { unnamed = false, dryRun = false, signal }: PruneOptions,
+  { unnamed = false, dryRun = false, minAgeMs, signal }: PruneOptions,
 ): Promise<Pruned> {
   const { dir, ownLease } = workspace;
   // Our own caller knows what it has looked at; what it has written still counts as used.
   const roots = leases
     .filter((lease) => lease.id !== ownLease?.id)
     .flatMap((lease) => lease.notes.filter(isDigest).map((digest) => ({ digest })));
-  const thresholdMs = Math.min(Number.POSITIVE_INFINITY, ...leases.map((lease) => lease.startMs));
+  const youngMs = minAgeMs === undefined ? Number.POSITIVE_INFINITY : Date.now() - minAgeMs;
+  const thresholdMs = Math.min(youngMs, ...leases.map((lease) => lease.startMs));
 
   const before = await index.entries();
-  const kept = unnamed ? await needed(dir, before, signal) : new Set(before);
+  const kept = unnamed ? await needed(dir, before, youngMs, signal) : new Set(before);
   const dropped = before.filter((entry) => !kept.has(entry));
   if (dropped.length > 0 && !dryRun) {
     // The index first: a crash then leaves blobs too many, never too few.
@@ -83,13 +86,20 @@ async function pruneUnderLock(
   return { blobs, bytes, entries: dropped };
 }
 
-/** Entries with a name, and those that describe one of these: signatures, attestations. */
+/**
+ * Entries with a name, those that describe one of these (signatures, attestations), and those that
+ * are as young as `youngMs`.
+ */
 async function needed(
   dir: string,
   entries: readonly Descriptor[],
+  youngMs: number,
   signal: AbortSignal | undefined,
 ): Promise<ReadonlySet<Descriptor>> {
-  const kept = new Set(entries.filter((entry) => nameOf(entry) !== undefined));
+  const kept = new Set<Descriptor>();
+  for (const entry of entries) {
+    if (nameOf(entry) !== undefined || (await isYoung(dir, entry, youngMs))) kept.add(entry);
+  }
   const reached = new Set<Digest>();
   await reachFrom(dir, [...kept], reached, signal);
   const subjects = new Map<Descriptor, Digest>();
@@ -107,6 +117,12 @@ async function needed(
     }
   }
   return kept;
+}
+
+async function isYoung(dir: string, { digest }: Descriptor, youngMs: number): Promise<boolean> {
+  if (youngMs === Number.POSITIVE_INFINITY) return false;
+  const found = await unlessMissing(lstat(blobPath(dir, digest)));
+  return found !== undefined && found.mtimeMs >= youngMs;
 }
 
 /** All blobs, of folders that are the layout's own: through a link lie somebody else's. */

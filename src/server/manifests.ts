@@ -75,7 +75,8 @@ export async function putManifest(
         if (tags.length > 0) conditions?.(tags.map((tag) => tagAmong(entries, tag, layout)));
       },
     });
-    return absent;
+    // Nobody can take away any more what was there when it was entered.
+    return sparse ? await missingContent(layout, document) : [];
   });
   await respond(exchange, 201, {
     location: `/v2/${repository}/manifests/${digest}`,

@@ -34,6 +34,7 @@ export interface HeldLayout {
 
 interface Opened {
   readonly layout: Promise<OpenedLayout>;
+  readonly sinceMs: number;
   users: number;
   isRetired: boolean;
 }
@@ -49,6 +50,11 @@ export interface RepositoriesOptions {
   readonly private: boolean;
   /** nothing is written, not even a lock */
   readonly readOnly: boolean;
+  /**
+   * how long one is used before it is opened anew: what was written since it was opened is safe from
+   * a garbage collection
+   */
+  readonly maxAgeMs?: number;
   /** how many stay open that nobody uses */
   readonly maxOpen?: number;
 }
@@ -57,7 +63,7 @@ export interface RepositoriesOptions {
  * @param dir the folder above all repositories
  */
 export function createRepositories(dir: string, options: RepositoriesOptions): Repositories {
-  const { maxOpen = 256 } = options;
+  const { maxOpen = 256, maxAgeMs = 600_000 } = options;
   const opened = new Map<string, Opened>();
   const lanes = new Map<string, Promise<unknown>>();
 
@@ -72,13 +78,29 @@ export function createRepositories(dir: string, options: RepositoriesOptions): R
     return { layout, inode: (await stat(layout.dir)).ino };
   };
 
+  const isOld = ({ sinceMs }: Opened) => performance.now() - sinceMs > maxAgeMs;
+  const timer = setInterval(() => {
+    for (const [name, slot] of opened) {
+      if (slot.users > 0 || !isOld(slot)) continue;
+      opened.delete(name);
+      retire(slot);
+    }
+  }, maxAgeMs);
+  timer.unref();
+
   const take = async (name: string, create: boolean): Promise<HeldLayout> => {
     const known = opened.get(name);
-    if (known !== undefined && !(await isStillThere(known)) && opened.get(name) === known) {
+    const isGood = known !== undefined && !isOld(known) && (await isStillThere(known));
+    if (known !== undefined && !isGood && opened.get(name) === known) {
       opened.delete(name);
       retire(known);
     }
-    const slot = opened.get(name) ?? { layout: open(name, create), users: 0, isRetired: false };
+    const slot: Opened = opened.get(name) ?? {
+      layout: open(name, create),
+      sinceMs: performance.now(),
+      users: 0,
+      isRetired: false,
+    };
     slot.layout.catch(() => {});
     // Last in the map is used last.
     opened.delete(name);
@@ -176,6 +198,7 @@ export function createRepositories(dir: string, options: RepositoriesOptions): R
     change: (name, work) => inLane(name, () => read(name, work)),
     replace: (name, work) => inLane(name, () => write(name, work)),
     async close() {
+      clearInterval(timer);
       const all = [...opened.values()];
       opened.clear();
       await Promise.allSettled(all.map(async (slot) => (await slot.layout).layout.close()));

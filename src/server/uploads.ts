@@ -96,8 +96,12 @@ async function mountBlob(
   from: string | null,
   digest: Digest,
 ): Promise<boolean> {
-  const isHere = await repositories.read(repository, (layout) => layout.blobSize(digest));
-  if (isHere !== undefined) return true;
+  const isHere = await repositories.read(repository, async (layout) => {
+    const size = await layout.blobSize(digest);
+    // Looked at, it is used, and no garbage collection takes it.
+    return size !== undefined && (await layout.exists({ mediaType: '', digest, size }));
+  });
+  if (isHere) return true;
   const origin = from ?? (await repositories.find(digest));
   if (origin === undefined || origin === repository || !isServedName(origin)) return false;
   const linked = await repositories.read(origin, async (source) => {

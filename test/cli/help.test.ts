@@ -41,6 +41,7 @@ const COMMANDS = [
   'logout',
   'doctor',
   'registry',
+  'registry gc',
   'registry serve',
   'demo',
 ];
@@ -52,6 +53,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '--helper-timeout': '5',
   '--identity': 'auto',
   '--retries': '1',
+  '--min-age': '1h',
   '--progress': 'plain',
   '--platform': 'linux/amd64',
   '--compression': 'zstd',

@@ -5,6 +5,7 @@ import type { RegistryEvent } from '../../server/options.ts';
 import { startRegistry } from '../../server/registry.ts';
 import { type Cli, newCommand } from '../command.ts';
 import { safeLine } from '../output.ts';
+import { collectCommand } from './registry-gc.ts';
 
 interface ServeFlags {
   readonly listen: { readonly host: string; readonly port: number };
@@ -15,10 +16,11 @@ interface ServeFlags {
   readonly maxSize?: number;
 }
 
-/** `slipway registry serve` */
+/** `slipway registry serve|gc` */
 export function command(cli: Cli): Command {
   const registry = newCommand('registry', 'the embedded registry');
   registry.addCommand(serveCommand(cli));
+  registry.addCommand(collectCommand(cli));
   return registry;
 }
 
