@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { hostVariants } from '../../credentials/server-key.ts';
 import { systemCode } from '../../errors.ts';
-import { DOCKER_HUB, isHost } from '../../oci/reference.ts';
+import { isHost } from '../../oci/reference.ts';
 import { readCertificateFiles } from './certificate-files.ts';
 import { ALL_CAPABILITIES, type HostConfigLookup } from './endpoint.ts';
 import { isAbsent, readTextIfThere, unusable } from './files.ts';
@@ -49,15 +50,9 @@ export function hostsFromFolders(folders: readonly string[] = hostsFolders()): H
 
 /** What a registry's folder may be called; containerd writes `name_port_` where `:` is not allowed. */
 function namesOf(host: string): readonly string[] {
-  const hosts =
-    host === DOCKER_HUB
-      ? [host, 'registry-1.docker.io']
-      : /:443$/.test(host)
-        ? [host, host.slice(0, -4)]
-        : /:[0-9]+$/.test(host)
-          ? [host]
-          : [host, `${host}:443`];
-  return hosts.flatMap((each) => [...new Set([each.replace(/:([0-9]+)$/, '_$1_'), each])]);
+  return hostVariants(host).flatMap((each) => [
+    ...new Set([each.replace(/:([0-9]+)$/, '_$1_'), each]),
+  ]);
 }
 
 async function isFolder(path: string): Promise<boolean> {
