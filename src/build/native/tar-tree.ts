@@ -57,9 +57,10 @@ export async function addTar(
     const before = children.get(name);
     if (whiteouts && name.startsWith(WHITEOUT)) {
       last = undefined;
-      const gone = name === OPAQUE ? [...children.keys()] : [name.slice(WHITEOUT.length)];
-      for (const child of gone) {
-        if (!added.has(children.get(child) as Node)) children.delete(child);
+      if (name === OPAQUE) await dropLower(children, added);
+      else {
+        const gone = name.slice(WHITEOUT.length);
+        if (!added.has(children.get(gone) as Node)) children.delete(gone);
       }
       continue;
     }
@@ -70,6 +71,14 @@ export async function addTar(
         : await nodeOf(entry, before);
     added.add(node);
     children.set(name, node);
+  }
+}
+
+/** Takes away what lower layers have in a folder, at every depth: the mark can come last. */
+async function dropLower(children: Map<string, Node>, added: ReadonlySet<Node>): Promise<void> {
+  for (const [name, node] of children) {
+    if (!added.has(node)) children.delete(name);
+    else if (node.kind === 'directory') await dropLower(await node.children(), added);
   }
 }
 
