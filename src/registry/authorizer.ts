@@ -77,6 +77,8 @@ export function createAuthorizer(
     scopes.some(({ name }) => expected.some((scope) => scope.name === name));
 
   const tokenFor = async (asking: Asking, known: Challenge): Promise<string> => {
+    // A login for a part of the registry is refused for the rest of it, perhaps as a wrong one.
+    if ((await credentialFor(asking))?.scope !== undefined) isExpectationMet = false;
     const isForMore = keyOf(scopesOf(asking)) !== keyOf(ownScopes(asking));
     try {
       return await tokenForAll(asking, known);

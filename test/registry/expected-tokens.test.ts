@@ -109,3 +109,32 @@ test('no long body is begun with a token that is about to run out, no short one 
   await repository.push(long.descriptor, long.open);
   assert.equal(service.asked.length, 2);
 });
+
+test('a login for a part of the registry asks for nothing of another’s', async (t) => {
+  const service = tokenService({
+    quirk: (call, { query, authorization = '' }) => {
+      const [user = ''] = Buffer.from(authorization.slice(6), 'base64').toString().split(':');
+      const isOwn = query.getAll('scope').every((scope) => scope.startsWith(`repository:${user}:`));
+      if (!isOwn) call.answer(401);
+      return !isOwn;
+    },
+  });
+  const registry = await startFakeRegistry(t, service.quirk);
+  const registries = createRegistries({
+    retry: QUICK,
+    scheme: () => 'http',
+    credentials: async ({ host, path }) => ({
+      username: path,
+      password: 'x',
+      scope: `${host}/${path}`,
+    }),
+  });
+  atEnd(t, () => registries.close());
+  const names = NAMES.map((path) => parseRepository(`${registry.host}/${path}`));
+  for (const name of names) registries.expect(name);
+  for (const [index, name] of names.entries()) {
+    const { descriptor, open } = blobOf(100, String(index));
+    await registries.repository(name).push(descriptor, open);
+  }
+  assert.equal(registry.blobs.size, 3);
+});
