@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BuildArg, type BuildSecret, ENGINE_NAMES, type EngineName } from '../build/engine.ts';
 import { SlipwayError } from '../errors.ts';
+import type { MediaTypeFamily } from '../oci/mediatype.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 import { collectList, wholeNumber } from './flags.ts';
 
@@ -32,6 +33,7 @@ export interface BuildFlags {
   readonly timestamps?: 'keep' | number;
   readonly compression?: 'gzip' | 'zstd';
   readonly compressionLevel?: number;
+  readonly types?: MediaTypeFamily;
   readonly base?: string;
   readonly entrypoint?: string;
   readonly into?: string;
@@ -104,6 +106,12 @@ export function addBuildFlags(command: Command): Command {
       ]),
     )
     .option('--compression-level <N>', 'gzip 1 to 9, zstd 1 to 19', wholeNumber)
+    .addOption(
+      new Option('--types <FAMILY>', 'media types of what is made (default: oci)').choices([
+        'oci',
+        'docker',
+      ]),
+    )
     .option('--entrypoint <COMMAND>', 'without a Dockerfile: what an image of the folder runs')
     .option('--base <IMAGE>', 'without a Dockerfile: the image below the folder (default: scratch)')
     .option('--into <DIR>', 'without a Dockerfile: where the folder goes (default: /app)');

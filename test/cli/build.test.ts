@@ -217,6 +217,35 @@ test('--compression says how layers are compressed, here and there', async (t) =
   );
 });
 
+test('--types docker gives what is built docker’s types, and what is below it', async (t) => {
+  const folder = await folderOf(t, SIMPLE);
+  const docker = 'application/vnd.docker.distribution.manifest';
+  await must(['build', '-t', 'types:oci', folder]);
+  await must(['build', '-t', 'types:docker', '--types', 'docker', folder]);
+  const { Manifest: manifest } = await inspect('types:docker');
+  assert.equal(manifest.mediaType, `${docker}.v2+json`);
+  assert.deepEqual(
+    manifest.layers.map(({ mediaType }) => mediaType),
+    ['application/vnd.docker.image.rootfs.diff.tar.gzip'],
+  );
+  const above = await folderOf(t, { Dockerfile: 'FROM types:docker\nLABEL a=b\n' });
+  await must(['build', '-t', 'types:above', '--types', 'docker', above]);
+  assert.deepEqual((await inspect('types:above')).Manifest.layers, manifest.layers);
+  await must(['build', '-t', 'types:again', '--types', 'oci', folder]);
+  assert.deepEqual(
+    (await inspect('types:again')).Descriptor,
+    (await inspect('types:oci')).Descriptor,
+  );
+
+  const several = ['--platform', 'linux/amd64,linux/arm64', '--types', 'docker'];
+  const [digest = ''] = await must(['build', '-q', '-t', 'types:index', ...several, folder]);
+  const to = path.join(await tempDir(t), 'layout');
+  await must(['copy', 'types:index', `oci:${to}`]);
+  const file = path.join(to, 'blobs', ...digest.split(':'));
+  const index = JSON.parse(await readFile(file, 'utf8'));
+  assert.equal(index.mediaType, `${docker}.list.v2+json`);
+});
+
 test('--git-labels tell commit and repository, and no secret', {
   skip: missing('git'),
 }, async (t) => {

@@ -6,6 +6,7 @@ import type { BuildRequest } from '../../build/engine.ts';
 import { folderDockerfile } from '../../build/folder-image.ts';
 import { gitLabels } from '../../build/git-labels.ts';
 import { readBuildInput } from '../../build/read-input.ts';
+import { convertTypes } from '../../content/derivations/types.ts';
 import { type Graph, graphOf } from '../../content/graph.ts';
 import type { Signalled } from '../../content/transport.ts';
 import { SlipwayError } from '../../errors.ts';
@@ -126,7 +127,11 @@ async function buildAndPublish(
   await checkBuildResults(flags);
   const store = await context.store();
   const made = await buildGraph(context, where, flags);
-  const built = await derive(context, made, compressionOf(flags));
+  const compressed = await derive(context, made, compressionOf(flags));
+  const built =
+    flags.types === undefined
+      ? compressed
+      : await convertTypes(compressed, flags.types, { signal, compressedToo: true });
   const localNames = [...new Set(names.map(formatReference))];
   const kept = await publish(
     { images: [{ graph: built, destinations: [{ target: store, names: localNames }] }] },

@@ -12,20 +12,26 @@ import { derived, type Graph } from '../graph.ts';
 import type { Signalled } from '../transport.ts';
 import { createDocuments, pointTo, rewriteImages } from './rewrite.ts';
 
+export interface ConvertTypesOptions extends Signalled {
+  /** images whose layers are compressed were made here, too */
+  readonly compressedToo?: boolean;
+}
+
 /**
  * Gives the media types of a family to the manifests that are made here: those of images with
  * layers that aren't compressed yet, as archives of docker have them. All others were made
- * elsewhere and stay as they are.
+ * elsewhere, unless `compressedToo` says more, and stay as they are.
  *
  * @throws SlipwayError `UNSUPPORTED` for a layer that the family has no type for
  */
 export async function convertTypes(
   graph: Graph,
   family: MediaTypeFamily,
-  options: Signalled = {},
+  { compressedToo = false, ...options }: ConvertTypesOptions = {},
 ): Promise<Graph> {
   const documents = createDocuments();
   const isDocker = family === 'docker';
+  const own = isDocker ? MEDIA_TYPE.dockerManifest : MEDIA_TYPE.ociManifest;
   const changed = (entry: unknown, descriptor: Descriptor): unknown => {
     const { mediaType } = descriptor;
     const config = isDocker ? MEDIA_TYPE.dockerConfig : MEDIA_TYPE.ociConfig;
@@ -41,12 +47,13 @@ export async function convertTypes(
     graph.source,
     await graph.root(),
     documents,
-    async ({ json, config, layers }) => {
-      if (!layers.some(isRaw)) return undefined;
-      const entries = json.layers as readonly unknown[];
+    async ({ json, mediaType, config, layers }) => {
+      const isOther = mediaType !== own && isConfigType(config.mediaType);
+      if (!layers.some(isRaw) && !(compressedToo && isOther)) return undefined;
+      const entries = (json.layers ?? []) as readonly unknown[];
       return {
         ...json,
-        mediaType: isDocker ? MEDIA_TYPE.dockerManifest : MEDIA_TYPE.ociManifest,
+        mediaType: own,
         config: changed(json.config, config),
         layers: layers.map((layer, at) => changed(entries[at], layer)),
       };
@@ -54,7 +61,6 @@ export async function convertTypes(
     {
       ...options,
       indexType: (children) => {
-        const own = isDocker ? MEDIA_TYPE.dockerManifest : MEDIA_TYPE.ociManifest;
         if (!children.every(({ mediaType }) => mediaType === own)) return undefined;
         return isDocker ? MEDIA_TYPE.dockerIndex : MEDIA_TYPE.ociIndex;
       },
