@@ -1,23 +1,17 @@
-import { createLane, type Lane } from '../bytes/lane.ts';
-import { collect, fromMemory } from '../bytes/stream.ts';
+import { collect } from '../bytes/stream.ts';
 import { readManifest } from '../content/graph.ts';
 import type { Open, Signalled } from '../content/transport.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
 import { nextLink } from '../http/link.ts';
-import { type Descriptor, describe } from '../oci/descriptor.ts';
-import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
 import { DOCUMENT_LIMITS } from '../oci/json.ts';
-import {
-  encodeDocument,
-  type ImageIndex,
-  type ManifestDocument,
-  parseManifest,
-} from '../oci/manifest.ts';
+import { type ImageIndex, type ManifestDocument, parseManifest } from '../oci/manifest.ts';
 import { isManifestType, MEDIA_TYPE } from '../oci/mediatype.ts';
 import { type RepositoryContext, whereIs } from './context.ts';
-import type { RegistryHost } from './host.ts';
-import { fetchManifest, putManifest, resolveManifest } from './manifests.ts';
+import { enterFallback, fallbackTag } from './fallback-tag.ts';
+import { fetchManifest, resolveManifest } from './manifests.ts';
 import { isNextPage } from './reach.ts';
 
 /** What belongs to the manifests of one repository. */
@@ -45,10 +39,6 @@ export interface Referrers {
 
 const MAX_PAGES = 1000;
 const MAX_REFERRERS = 10_000;
-const MAX_TRIES = 20;
-
-/** Those of one process don't race each other for a fallback tag. */
-const LANES = new WeakMap<RegistryHost, Map<string, Lane>>();
 
 /** Makes the referrers of a repository; nothing is sent before they are used. */
 export function createReferrers(context: RepositoryContext): Referrers {
@@ -71,31 +61,6 @@ export function createReferrers(context: RepositoryContext): Referrers {
     }
   };
 
-  const enter = async (entry: Descriptor, subject: Digest, options: Signalled): Promise<void> => {
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      // The first look finds what is there, each further one what became of the last try.
-      const found = await fallback(subject, options);
-      if (found?.index.manifests.some(({ digest }) => digest === entry.digest)) return;
-      const others = (found?.index.json.manifests ?? []) as readonly unknown[];
-      const mediaType = MEDIA_TYPE.ociIndex;
-      const json = { ...found?.index.json, schemaVersion: 2, mediaType };
-      const bytes = encodeDocument({ ...json, manifests: [...others, entry] });
-      const open = (offset: number) => fromMemory(bytes, offset);
-      const expected = found?.root.digest ?? 'absent';
-      try {
-        const index = describe(bytes, mediaType);
-        await putManifest(context, index, fallbackTag(subject), open, { ...options, expected });
-      } catch (error) {
-        if (!isSlipwayError(error, 'CONDITION_FAILED')) throw error;
-      }
-    }
-    throw new SlipwayError(
-      'CONDITION_FAILED',
-      `${fallbackTag(subject)}: others change the list of what belongs to ${subject} all the time`,
-      { ...whereIs(context), side: 'destination', hint: 'run the same command again' },
-    );
-  };
-
   return {
     async list(subject, options = {}) {
       if (hasApi !== false) {
@@ -113,17 +78,9 @@ export function createReferrers(context: RepositoryContext): Referrers {
       const { subject } = document;
       if (subject === undefined || told === subject.digest) return;
       const entry = describeReferrer(descriptor, document);
-      await laneOf(context, fallbackTag(subject.digest)).run(
-        () => enter(entry, subject.digest, options),
-        options.signal,
-      );
+      await enterFallback(context, subject.digest, entry, options);
     },
   };
-}
-
-/** The tag that stands for the list of what belongs to a manifest, where there is no API. */
-export function fallbackTag(subject: Digest): string {
-  return `${digestAlgorithm(subject)}-${digestHex(subject).slice(0, 64)}`;
 }
 
 /** How a list names a manifest that belongs to another one. */
@@ -210,18 +167,6 @@ function distinct(
     if (isManifestType(descriptor.mediaType)) byDigest.set(descriptor.digest, descriptor);
   }
   return [...byDigest.values()];
-}
-
-function laneOf({ host, repository }: RepositoryContext, tag: string): Lane {
-  let lanes = LANES.get(host);
-  if (lanes === undefined) {
-    lanes = new Map();
-    LANES.set(host, lanes);
-  }
-  const key = `${repository.path}:${tag}`;
-  const lane = lanes.get(key) ?? createLane(1);
-  lanes.set(key, lane);
-  return lane;
 }
 
 function tooMany(context: RepositoryContext): SlipwayError {

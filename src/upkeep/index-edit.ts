@@ -1,3 +1,5 @@
+import { type CurrentIndex, type IndexEntry, withoutDigests } from '../content/index-entries.ts';
+import { editIndex, type IndexChange } from '../content/index-write.ts';
 import type { Signalled, Source, Target } from '../content/transport.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -10,8 +12,6 @@ import {
   matchesPlatform,
   type Platform,
 } from '../oci/platform.ts';
-import { type CurrentIndex, type IndexEntry, withoutDigests } from './index-entries.ts';
-import { editIndex, type IndexChange } from './index-write.ts';
 
 /** Which entry of an index is meant. */
 export type EntryChoice = Digest | Platform;

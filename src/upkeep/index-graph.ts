@@ -1,5 +1,12 @@
 import { type Bytes, fromMemory } from '../bytes/stream.ts';
 import { type Graph, originOf, readManifest } from '../content/graph.ts';
+import {
+  type EncodedIndex,
+  encodeIndex,
+  entriesOf,
+  type IndexContent,
+  type IndexPiece,
+} from '../content/index-entries.ts';
 import { atSide } from '../content/side.ts';
 import {
   canLook,
@@ -13,13 +20,6 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { childrenOf, type ManifestDocument, parseManifest } from '../oci/manifest.ts';
 import { isManifestType } from '../oci/mediatype.ts';
-import {
-  type EncodedIndex,
-  encodeIndex,
-  entriesOf,
-  type IndexContent,
-  type IndexPiece,
-} from './index-entries.ts';
 
 /** What an index is made from. */
 export interface IndexGraphParts {

@@ -1,8 +1,8 @@
 import { fromMemory } from '../bytes/stream.ts';
 import { type CopyOptions, copyGraph } from '../content/copy.ts';
 import type { Graph } from '../content/graph.ts';
+import { entriesOf, type IndexPiece } from '../content/index-entries.ts';
 import type { Repository } from '../registry/repository.ts';
-import { entriesOf, type IndexPiece } from './index-entries.ts';
 
 export type PieceOptions = Omit<CopyOptions, 'includeRoot' | 'mountFrom'>;
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { readIndex } from '../../src/content/index-entries.ts';
 import { openLayout } from '../../src/layout/layout.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { MEDIA_TYPE } from '../../src/oci/mediatype.ts';
 import type { Repository } from '../../src/registry/repository.ts';
-import { readIndex } from '../../src/upkeep/index-entries.ts';
 import { bytesOf, putImage } from '../content/images.ts';
 import { type TestRegistry, testRegistry } from '../content/places.ts';
 import { tempDir } from '../rig/lifetime.ts';

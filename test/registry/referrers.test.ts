@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { fromMemory } from '../../src/bytes/stream.ts';
 import { type Descriptor, describe } from '../../src/oci/descriptor.ts';
 import { MEDIA_TYPE } from '../../src/oci/mediatype.ts';
-import { fallbackTag } from '../../src/registry/referrers.ts';
+import { fallbackTag } from '../../src/registry/fallback-tag.ts';
 import type { Repository } from '../../src/registry/repository.ts';
 import { testRegistry } from '../content/places.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
@@ -83,6 +83,51 @@ for (const [name, open, hasApi] of places) {
       else assert.equal((await repository.resolve(tag)).mediaType, MEDIA_TYPE.ociIndex);
       assert.equal((await repository.referrers(image.digest)).length, 1);
     });
+  });
+}
+
+async function tagsOf(repository: Repository): Promise<string[]> {
+  const tags: string[] = [];
+  for await (const tag of repository.list()) tags.push(tag);
+  return tags;
+}
+
+for (const [canDelete, writers] of [
+  [true, 10],
+  [false, 4],
+] as const) {
+  test(`${writers} at once who know nothing of each other lose none, deletes ${canDelete ? 'allowed' : 'refused'}`, {
+    skip: missing('docker-registry'),
+  }, async (t) => {
+    const { host } = await startDockerRegistry(t, { canDelete });
+    const { repository } = connect(t, host);
+    const image = await publishImage(repository);
+    const notes = Array.from({ length: writers }, (_, at) => belongingTo(image, `${at}`));
+    await Promise.all(
+      notes.map(({ descriptor, open }) => connect(t, host).repository.push(descriptor, open)),
+    );
+    const found = await repository.referrers(image.digest);
+    assert.deepEqual(
+      found.map(({ digest }) => digest).toSorted(),
+      notes.map(({ descriptor }) => descriptor.digest).toSorted(),
+    );
+  });
+
+  test(`attaching leaves ${canDelete ? 'only the fallback tag' : 'one empty tag where nothing can be deleted, once, and says so'}`, {
+    skip: missing('docker-registry'),
+  }, async (t) => {
+    const { host } = await startDockerRegistry(t, { canDelete });
+    const { repository, events } = connect(t, host);
+    const image = await publishImage(repository);
+    for (const name of ['a', 'b', 'c']) {
+      const note = belongingTo(image, name);
+      await repository.push(note.descriptor, note.open);
+    }
+    assert.equal((await repository.referrers(image.digest)).length, 3);
+    const own = new Set(['1', fallbackTag(image.digest)]);
+    const left = (await tagsOf(repository)).filter((tag) => !own.has(tag));
+    assert.equal(left.length, canDelete ? 0 : 1);
+    for (const tag of left) assert.ok(JSON.stringify(events).includes(tag), 'nobody was told');
   });
 }
 

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Descriptor } from '../../src/oci/descriptor.ts';
-import type { Repository } from '../../src/registry/repository.ts';
 import {
   announce,
   announcementOf,
   announcementTag,
   newWriterId,
-} from '../../src/upkeep/announcements.ts';
-import { appendToIndex } from '../../src/upkeep/index-append.ts';
-import { readIndex } from '../../src/upkeep/index-entries.ts';
+} from '../../src/content/announcements.ts';
+import { appendToIndex } from '../../src/content/index-append.ts';
+import { readIndex } from '../../src/content/index-entries.ts';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
+import type { Repository } from '../../src/registry/repository.ts';
 import { putImage } from '../content/images.ts';
 import { connect } from '../registry/clients.ts';
 import { errors, type Quirk, startFakeRegistry } from '../registry/fake-registry.ts';

@@ -34,6 +34,7 @@ test('our own registry does nearly all, and nothing is left behind', async (t) =
     'chunks',
     'resume',
     'mount',
+    'mount-without-from',
     'many-tags',
     'conditions',
     'referrers',

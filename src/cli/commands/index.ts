@@ -1,12 +1,20 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createThrottle } from '../../bytes/throttle.ts';
 import type { Graph } from '../../content/graph.ts';
+import { appendToIndex } from '../../content/index-append.ts';
+import {
+  asEntry,
+  emptyIndex,
+  joinPieces,
+  mergeEntries,
+  readIndex,
+} from '../../content/index-entries.ts';
+import { type IndexChange, readExistingIndex } from '../../content/index-write.ts';
 import { isSlipwayError, SlipwayError } from '../../errors.ts';
 import { isDigest } from '../../oci/digest.ts';
 import { MEDIA_TYPE } from '../../oci/mediatype.ts';
 import { type Platform, parsePlatform } from '../../oci/platform.ts';
 import { formatReference, parseReference } from '../../oci/reference.ts';
-import { appendToIndex } from '../../upkeep/index-append.ts';
 import {
   annotateIndex,
   annotation,
@@ -14,16 +22,8 @@ import {
   removal,
   removeFromIndex,
 } from '../../upkeep/index-edit.ts';
-import {
-  asEntry,
-  emptyIndex,
-  joinPieces,
-  mergeEntries,
-  readIndex,
-} from '../../upkeep/index-entries.ts';
 import { indexGraph } from '../../upkeep/index-graph.ts';
 import { type BroughtPiece, bringPiece } from '../../upkeep/index-pieces.ts';
-import { type IndexChange, readExistingIndex } from '../../upkeep/index-write.ts';
 import { type Cli, newCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { addImageFlags, addRegistryFlags, collectList } from '../flags.ts';

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { fromMemory } from '../bytes/stream.ts';
-import { readManifest } from '../content/graph.ts';
-import type { Lister, ManifestRemover, Signalled, Source, Target } from '../content/transport.ts';
 import { isSlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, digestHex, digestOf } from '../oci/digest.ts';
+import { readManifest } from './graph.ts';
 import { asEntry, type EncodedIndex, emptyIndex, encodeIndex } from './index-entries.ts';
+import type { Lister, ManifestRemover, Signalled, Source, Target } from './transport.ts';
 
 /** Where writers that don't know each other announce what they add. */
 export type NoticeBoard = Source & Target & Lister & ManifestRemover;

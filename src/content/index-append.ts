@@ -1,6 +1,4 @@
 import { fromMemory } from '../bytes/stream.ts';
-import { readManifest } from '../content/graph.ts';
-import type { ConditionTester, Signalled } from '../content/transport.ts';
 import { isSlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf } from '../oci/digest.ts';
@@ -12,8 +10,10 @@ import {
   newWriterId,
 } from './announcements.ts';
 import { type AnnouncedOptions, appendAnnounced } from './append-announced.ts';
+import { readManifest } from './graph.ts';
 import { type CurrentIndex, mergeEntries, readIndex } from './index-entries.ts';
 import { MAX_ROUNDS, pause, tooBusy, writeIndex } from './index-write.ts';
+import type { ConditionTester, Signalled } from './transport.ts';
 
 /** What an append came to. */
 export interface Appended {

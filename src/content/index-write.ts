@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fromMemory } from '../bytes/stream.ts';
-import type { Signalled, Source, Target } from '../content/transport.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type CurrentIndex, encodeIndex, type IndexContent, readIndex } from './index-entries.ts';
+import type { Signalled, Source, Target } from './transport.ts';
 
 /** Each lost race is one that another writer has won. */
 export const MAX_ROUNDS = 200;

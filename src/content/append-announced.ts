@@ -1,4 +1,3 @@
-import type { Signalled } from '../content/transport.ts';
 import { isSlipwayError } from '../errors.ts';
 import { type Emit, silent } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -16,6 +15,7 @@ import {
 } from './announcements.ts';
 import { type CurrentIndex, type IndexEntry, mergeEntries, readIndex } from './index-entries.ts';
 import { MAX_ROUNDS, pause, tooBusy, writeIndex } from './index-write.ts';
+import type { Signalled } from './transport.ts';
 
 export interface AnnouncedOptions extends Signalled {
   readonly emit?: Emit;

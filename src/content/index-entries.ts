@@ -1,6 +1,3 @@
-import { type ManifestNode, readManifest } from '../content/graph.ts';
-import type { Fetcher, Resolver, Signalled } from '../content/transport.ts';
-import { readDocument } from '../content/verify.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { ANNOTATION } from '../oci/annotations.ts';
 import { parseConfig } from '../oci/config.ts';
@@ -9,6 +6,9 @@ import { DOCUMENT_LIMITS, type JsonObject } from '../oci/json.ts';
 import { encodeDocument } from '../oci/manifest.ts';
 import { isConfigType, MEDIA_TYPE } from '../oci/mediatype.ts';
 import { formatPlatform, isUnknownPlatform, normalizePlatform } from '../oci/platform.ts';
+import { type ManifestNode, readManifest } from './graph.ts';
+import type { Fetcher, Resolver, Signalled } from './transport.ts';
+import { readDocument } from './verify.ts';
 
 /** An entry of an index, with its fields as they stand there. */
 export interface IndexEntry {
