@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   index: () => import('./commands/index.ts'),
   doctor: () => import('./commands/doctor.ts'),
   registry: () => import('./commands/registry.ts'),
+  slug: () => import('./commands/slug.ts'),
   demo: () => import('./commands/demo.ts'),
 };
 

@@ -40,6 +40,7 @@ const COMMANDS = [
   'doctor',
   'registry',
   'registry serve',
+  'slug',
   'demo',
 ];
 
