@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   load: () => import('./commands/load.ts'),
   save: () => import('./commands/save.ts'),
   build: () => import('./commands/build.ts'),
+  make: () => import('./commands/make.ts'),
   tag: () => import('./commands/tag.ts'),
   images: () => import('./commands/images.ts'),
   rmi: () => import('./commands/rmi.ts'),
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   rm: () => import('./commands/rm.ts'),
   run: () => import('./commands/run.ts'),
   index: () => import('./commands/index.ts'),
+  jet: () => import('./commands/jet.ts'),
   doctor: () => import('./commands/doctor.ts'),
   registry: () => import('./commands/registry.ts'),
   slug: () => import('./commands/slug.ts'),
@@ -30,7 +32,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
 };
 
 /** Commands that only hold others. */
-const NESTED: readonly string[] = ['image', 'index', 'registry'];
+const NESTED: readonly string[] = ['image', 'index', 'registry', 'jet'];
 
 /** Runs one command line and tells its exit code; errors have been printed then. */
 export async function runCommandLine(
@@ -75,7 +77,7 @@ async function runCommand(
 }
 
 /** Commands that can be planned. */
-const PLANNABLE: readonly string[] = ['push', 'copy'];
+const PLANNABLE: readonly string[] = ['push', 'copy', 'make'];
 
 /** `plan COMMAND …` is `COMMAND --dry-run …`. */
 function planned(args: readonly string[]): readonly string[] {
@@ -121,7 +123,7 @@ async function programFor(args: readonly string[], cli: Cli): Promise<Command> {
   const codes = EXIT_CODE_MEANINGS.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
   program.addHelpText(
     'after',
-    '\nslipway plan COMMAND … shows what push or copy would do, and does not do it.',
+    '\nslipway plan COMMAND … shows what push, copy or make would do, and does not do it.',
   );
   program.addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
   if (name === '') program.help();

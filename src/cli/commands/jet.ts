@@ -1,0 +1,20 @@
+import type { Command } from 'commander';
+import { type Cli, newCommand } from '../command.ts';
+import { VERSION } from '../version.ts';
+import { decryptCommand, encryptCommand, generateCommand } from './jet-encryption.ts';
+
+/** `slipway jet …`: Codeship's pipelines. */
+export function command(cli: Cli): Command {
+  const jet = newCommand('jet', 'run Codeship pipelines: services, steps, push steps');
+  for (const child of [
+    generateCommand(cli),
+    encryptCommand(cli),
+    decryptCommand(cli),
+    newCommand('version', 'show the version').action(() =>
+      cli.output.out(`slipway ${VERSION} (jet)\n`),
+    ),
+  ]) {
+    jet.addCommand(child);
+  }
+  return jet;
+}
