@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type Cli, newCommand } from '../command.ts';
 import { VERSION } from '../version.ts';
 import { decryptCommand, encryptCommand, generateCommand } from './jet-encryption.ts';
+import { validateCommand } from './jet-validate.ts';
 
 /** `slipway jet …`: Codeship's pipelines. */
 export function command(cli: Cli): Command {
@@ -10,6 +11,7 @@ export function command(cli: Cli): Command {
     generateCommand(cli),
     encryptCommand(cli),
     decryptCommand(cli),
+    validateCommand(cli),
     newCommand('version', 'show the version').action(() =>
       cli.output.out(`slipway ${VERSION} (jet)\n`),
     ),

@@ -1,0 +1,46 @@
+import type { Value } from './document.ts';
+
+/**
+ * Splits a command into words as a shell does with quotes and backslashes, and does nothing else:
+ * `$`, `|`, `>` and `&&` are words like others.
+ *
+ * @throws SlipwayError `CONFIG_INVALID` for a quote that isn't closed, and for no words at all
+ */
+export function splitWords(value: Value): readonly string[] {
+  const text = value.text();
+  const words: string[] = [];
+  let word: string | undefined;
+  let quote = '';
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at] as string;
+    const next = text[at + 1];
+    if (quote === "'") {
+      if (character === quote) quote = '';
+      else word += character;
+    } else if (quote === '"') {
+      if (character === quote) quote = '';
+      else if (character === '\\' && next !== undefined && '\\"$`\n'.includes(next)) {
+        word += next;
+        at += 1;
+      } else word += character;
+    } else if (character === "'" || character === '"') {
+      quote = character;
+      word ??= '';
+    } else if (/\s/.test(character)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else if (character === '\\' && next !== undefined) {
+      word = (word ?? '') + next;
+      at += 1;
+    } else word = (word ?? '') + character;
+  }
+  if (quote !== '') throw value.wrong(`has a ${quote} that is not closed`);
+  if (word !== undefined) words.push(word);
+  if (words.length === 0) throw value.wrong('is empty');
+  return words;
+}
+
+/** A command: words in one text, or a list of them. */
+export function commandOf(value: Value): readonly string[] {
+  return value.isList ? value.list().map((each) => each.text()) : splitWords(value);
+}
