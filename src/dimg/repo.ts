@@ -31,6 +31,9 @@ export function isDimgName(name: string): boolean {
   return DIMG.test(name);
 }
 
+/** How names of dimgs are described, for errors. */
+export const DIMG_NAME_RULE = DIMG.source;
+
 /** Where a dimg goes: the nameless one to REPO itself. */
 export function dimgRepository(repo: RepositoryName, dimg: string | undefined): RepositoryName {
   return dimg === undefined ? repo : { host: repo.host, path: `${repo.path}/${dimg}` };
