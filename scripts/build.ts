@@ -35,6 +35,8 @@ const [command] = await Promise.all([
     ...SHARED,
     entryPoints: { cli: 'src/cli/main.ts' },
     chunkNames: 'cli/[name]-[hash]',
+    // It reads its WebAssembly beside itself.
+    external: ['@evertdespiegeleer/go-template'],
     // Bundled CommonJS packages ask for Node's own modules with require().
     banner: {
       js: "import{createRequire as slipwayRequire}from'node:module';const require=slipwayRequire(import.meta.url);",
