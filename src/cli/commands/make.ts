@@ -1,0 +1,93 @@
+import type { Command } from 'commander';
+import { SlipwayError } from '../../errors.ts';
+import type { Call, Site, Wanted } from '../../make/call.ts';
+import { namesOf } from '../../make/names.ts';
+import { readMakeSettings } from '../../make/settings-file.ts';
+import { findTargets } from '../../make/targets.ts';
+import { resolveVariables } from '../../make/variables.ts';
+import { versionFinder } from '../../make/version.ts';
+import { parseMakeWords } from '../../make/words.ts';
+import { type Cli, newCommand, run } from '../command.ts';
+import type { Context } from '../context.ts';
+import { addRegistryFlags } from '../flags.ts';
+import { derive, openImage } from '../open.ts';
+import { safeLine } from '../output.ts';
+import { addPublishFlags, type PublishFlags } from '../publish-flags.ts';
+import { publishOrPlan } from '../publishing.ts';
+import { formatTable } from '../table.ts';
+
+interface MakeFlags extends PublishFlags {
+  readonly directory?: string;
+}
+
+/** `slipway make TARGET… [VAR=VALUE…]` */
+export function command(cli: Cli): Command {
+  const make = newCommand('make', 'build, push and join images by architecture, version and date')
+    .usage('[options] TARGET... [VAR=VALUE...]')
+    .argument('[TARGET...]', 'targets and assignments, in any order; help lists them')
+    .option('-C, --directory <DIR>', 'the folder of the image (default: this one)');
+  return addRegistryFlags(addPublishFlags(make)).action(
+    async (words: string[], flags: MakeFlags) => {
+      await makeAll(cli, words, flags);
+    },
+  );
+}
+
+async function makeAll(cli: Cli, words: readonly string[], flags: MakeFlags): Promise<void> {
+  const { targets, assigned } = parseMakeWords(words);
+  if (targets.length === 0) {
+    throw new SlipwayError('USAGE', 'no target was named', {
+      hint: 'slipway make help lists them',
+    });
+  }
+  const made = findTargets(targets);
+  const folder = flags.directory ?? process.cwd();
+  const settings = await readMakeSettings(folder);
+  const env = process.env;
+  const variables = resolveVariables({ assigned, env, settings, now: new Date() });
+  await run(cli, flags, [variables.registry], async (context) => {
+    const site = siteOf(cli, context, flags, folder);
+    const names = namesOf(variables, settings);
+    const parts = { site, settings, variables, names };
+    const call: Call = { ...parts, version: versionFinder(parts) };
+    // The first failure ends it.
+    for (const make of made) await make(call);
+  });
+}
+
+function siteOf(cli: Cli, context: Context, flags: MakeFlags, folder: string): Site {
+  const { output, signal, emit } = context;
+  return {
+    signal,
+    emit,
+    isDryRun: flags.dryRun === true,
+    isJson: flags.format === 'json',
+    folder,
+    env: process.env,
+    tell: (line) => output.out(`${safeLine(line)}\n`),
+    say: (line) => {
+      if (flags.quiet !== true && flags.progress !== 'json') output.err(`${safeLine(line)}\n`);
+    },
+    table: (headings, rows) => {
+      output.out(
+        formatTable(
+          headings,
+          rows.map((cells) => cells.map((cell) => safeLine(cell))),
+        ),
+      );
+    },
+    home: context.home,
+    hints: context.hints,
+    store: context.store,
+    registries: context.registries,
+    engine: context.engine,
+    openLocal: (reference) => openImage(context, { transport: 'store', reference }),
+    derive: (graph) => derive(context, graph, {}),
+    publish: (open: () => Promise<Wanted>) => publishOrPlan(cli, context, flags, open),
+    async build(args) {
+      const { command: build } = await import('./build.ts');
+      await build({ ...cli, args: ['build', ...args] }).parseAsync([...args], { from: 'user' });
+    },
+    onClose: context.onClose,
+  };
+}

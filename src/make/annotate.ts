@@ -1,0 +1,168 @@
+import { SlipwayError } from '../errors.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import {
+  ALL,
+  ARCHITECTURES,
+  architectureNamed,
+  architectureOfTag,
+  USUAL_ARCHITECTURES,
+} from './architectures.ts';
+import type { Call } from './call.ts';
+import {
+  type FoundEntry,
+  findEntries,
+  listEntries,
+  tryResolve,
+  type WantedEntry,
+} from './entries.ts';
+import { listGraph } from './list-graph.ts';
+import { type FullName, type ListKind, parseName } from './names.ts';
+
+const SKIPPED_BY: Readonly<Record<ListKind, string>> = {
+  latest: 'SKIP_LATESTTAG',
+  version: 'SKIP_VERSIONTAG',
+  date: 'SKIP_BUILDDATETAG',
+};
+
+/** Each round is one in which somebody pushed an entry meanwhile. */
+const MAX_ROUNDS = 20;
+
+/** `annotate_latest`, `annotate_version`, `annotate_date`: joins images to a list. */
+export async function annotate(call: Call, kind: ListKind): Promise<void> {
+  const { site, variables, names } = call;
+  const architectures = listed(call);
+  const tagName = variables.given('TAGNAME');
+  const isVersioned = kind !== 'latest' && tagName === undefined;
+  const version = isVersioned ? await call.version(firstOf(call, architectures)) : '';
+  if (isVersioned && version === '') {
+    throw new SlipwayError('USAGE', `${variables.versionName} is not defined`, {
+      hint: `say ${variables.versionName}=…, or where it comes from under make: version: in slipway.yaml`,
+    });
+  }
+  if (variables.isSet('SKIP_ANNOTATE') || variables.isSet(SKIPPED_BY[kind])) {
+    const { text } = names.image(variables.architecture, '').image;
+    site.say(`Skipping manifest: ${text}.`);
+    site.say(`Skipping annotate: ${text}.`);
+    return;
+  }
+  const list = names.list(kind, version, tagName);
+  const wanted =
+    listOfTags(call, list) ??
+    architectures.map(({ name, platform }) => ({
+      name: names.entry(kind, name, version, tagName),
+      platform,
+    }));
+  if (wanted.length === 0) {
+    throw new SlipwayError('USAGE', `nothing is left for the list ${list.text}`, {
+      hint: 'every architecture is skipped; an index needs at least one image',
+    });
+  }
+  await joinImages(call, list, wanted, variables.architecture === ALL && tagsListOf(call) === '');
+}
+
+/** The architectures of a list, those that are skipped left out. */
+function listed({ settings, variables }: Call) {
+  const isAll = variables.architecture === ALL;
+  const names = settings.architectures ?? USUAL_ARCHITECTURES;
+  const chosen = isAll ? ARCHITECTURES : names.map(architectureNamed);
+  return chosen.filter(({ name }) => !variables.isSet(`SKIP_${name}`));
+}
+
+function firstOf({ variables }: Call, architectures: readonly { readonly name: string }[]): string {
+  const { architecture } = variables;
+  const isListed = architectures.some(({ name }) => name === architecture);
+  return isListed ? architecture : (architectures[0]?.name ?? architecture);
+}
+
+function tagsListOf({ variables }: Call): string {
+  return variables.given('TAGSLIST')?.trim() ?? '';
+}
+
+/** TAGSLIST: whole names of the images, in place of all architectures. */
+function listOfTags(call: Call, list: FullName): readonly WantedEntry[] | undefined {
+  const text = tagsListOf(call);
+  if (text === '') return undefined;
+  return text.split(/\s+/).map((word) => {
+    const name = parseName(word, 'TAGSLIST');
+    const { host, tag } = name.reference;
+    if (host !== list.reference.host) {
+      throw new SlipwayError(
+        'USAGE',
+        `cannot use source images from a different registry than the target image: ${host} and ${list.reference.host}`,
+        { hint: `push them to ${list.reference.host} first: slipway copy` },
+      );
+    }
+    return { name, platform: architectureOfTag(tag)?.platform };
+  });
+}
+
+/**
+ * Lets the list stand for what the entries' tags stand for. Who writes last has looked at them
+ * again after that: of any number of runs at once, the last one leaves what the tags say.
+ */
+async function joinImages(
+  call: Call,
+  list: FullName,
+  wanted: readonly WantedEntry[],
+  isPresentOnly: boolean,
+): Promise<void> {
+  const { site } = call;
+  const { signal, emit } = site;
+  if (site.isDryRun && !site.isJson) {
+    site.tell(list.text);
+    for (const { name } of wanted) site.tell(`  ${name.text}`);
+    return;
+  }
+  const registries = await site.registries();
+  const target = registries.repository(list.reference);
+  const { host, tag } = list.reference;
+  const look = async () => {
+    const entries = isPresentOnly ? await presentAmong(call, wanted) : wanted;
+    return await findEntries(registries, entries, { signal });
+  };
+  let found = await look();
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const entries: Descriptor[] = [];
+    for (const each of found) entries.push(...(await listEntries(each, { signal, emit })));
+    const graph = listGraph(
+      entries,
+      found.map(({ repository }) => repository),
+      list.text,
+    );
+    await site.publish(async () => ({
+      images: [{ graph, destinations: [{ target, names: [tag], host }] }],
+    }));
+    if (site.isDryRun) return;
+    const before = found;
+    found = await look();
+    if (isSame(before, found)) return;
+  }
+  throw new SlipwayError('CONDITION_FAILED', `the images of ${list.text} are pushed all the time`, {
+    side: 'destination',
+    hint: 'run the same command again',
+  });
+}
+
+function isSame(before: readonly FoundEntry[], now: readonly FoundEntry[]): boolean {
+  return (
+    before.length === now.length &&
+    before.every(({ root }, at) => root.digest === now[at]?.root.digest)
+  );
+}
+
+/** Those of the entries that are there. */
+async function presentAmong(
+  { site }: Call,
+  wanted: readonly WantedEntry[],
+): Promise<readonly WantedEntry[]> {
+  const registries = await site.registries();
+  const { signal } = site;
+  const there: WantedEntry[] = [];
+  for (const each of wanted) {
+    const { reference } = each.name;
+    const repository = registries.repository(reference);
+    if ((await tryResolve(repository, reference.tag, { signal })) !== undefined) there.push(each);
+  }
+  // With none, the search for all says which are missing.
+  return there.length === 0 ? wanted : there;
+}
