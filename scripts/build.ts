@@ -27,7 +27,9 @@ const SHARED: BuildOptions = {
   metafile: true,
 };
 
-const { version } = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8'));
+const { version, peerDependencies } = JSON.parse(
+  await readFile(path.join(ROOT, 'package.json'), 'utf8'),
+);
 
 await rm(DIST, { recursive: true, force: true });
 const [command] = await Promise.all([
@@ -35,8 +37,11 @@ const [command] = await Promise.all([
     ...SHARED,
     entryPoints: { cli: 'src/cli/main.ts' },
     chunkNames: 'cli/[name]-[hash]',
-    // It reads its WebAssembly beside itself.
-    external: ['@evertdespiegeleer/go-template'],
+    // Its main file can't be bundled: it asks for its parts with a require() that is handed to it.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
+    // Each cloud's own library: loaded when it is there and asked for.
+    // A template engine that reads its WebAssembly beside itself.
+    external: [...Object.keys(peerDependencies), '@evertdespiegeleer/go-template'],
     // Bundled CommonJS packages ask for Node's own modules with require().
     banner: {
       js: "import{createRequire as slipwayRequire}from'node:module';const require=slipwayRequire(import.meta.url);",

@@ -87,6 +87,11 @@ export interface ErrorFacts {
   readonly hint?: string;
   /** the same step may succeed if it is repeated */
   readonly transient?: boolean;
+  /**
+   * the connection had served other requests, and was closed before this one was answered: it may
+   * never have arrived
+   */
+  readonly staleConnection?: boolean;
   /** how long the other side asked to wait before that */
   readonly retryAfterMs?: number;
   readonly cause?: unknown;

@@ -12,6 +12,9 @@ export type TransferStatus = 'present' | 'mounted' | 'uploaded';
  */
 export type SendReason = 'absent' | 'mount-refused' | 'lost';
 
+/** How a request says who asks. */
+export type RequestLogin = 'none' | 'basic' | 'bearer' | 'other';
+
 /** Fields that say which piece of content, and where it goes. */
 export interface Piece {
   /** where it goes, for people: `HOST/PATH`, a layout's folder, an archive's file */
@@ -73,6 +76,19 @@ export type SlipwayEvent =
       readonly previous?: string;
       readonly changed: boolean;
     }
+  /** A plan was made. What it has to move is in bytes; what it compresses is counted raw. */
+  | {
+      readonly type: 'plan';
+      /** every digest is known: the plan can be applied later */
+      readonly isResolved: boolean;
+      readonly destinations: number;
+      /** names that will stand for something else, or are new */
+      readonly tags: number;
+      readonly upload: number;
+      readonly mount: number;
+      readonly present: number;
+      readonly compress: number;
+    }
   /** A release failed, and a tag that it had moved is back; without `to` it was new, and is gone. */
   | {
       readonly type: 'tag.restored';
@@ -98,6 +114,38 @@ export type SlipwayEvent =
     }
   /** A line that an engine or a command of the build has printed. */
   | { readonly type: 'build.output'; readonly engine: string; readonly line: string }
+  /**
+   * Only where requests are listened to: one is being sent. No secret stands in its URL and headers,
+   * which are those that may be shown. `id` joins it with what becomes of it.
+   */
+  | {
+      readonly type: 'http.request';
+      readonly id: number;
+      readonly method: string;
+      readonly url: string;
+      /** how the request says who asks: never with what */
+      readonly login: RequestLogin;
+      readonly headers: Readonly<Record<string, string>>;
+    }
+  /** The head of the answer is there. */
+  | {
+      readonly type: 'http.response';
+      readonly id: number;
+      readonly method: string;
+      readonly url: string;
+      readonly status: number;
+      readonly durationMs: number;
+      readonly headers: Readonly<Record<string, string>>;
+    }
+  /** No answer came. */
+  | {
+      readonly type: 'http.failure';
+      readonly id: number;
+      readonly method: string;
+      readonly url: string;
+      readonly durationMs: number;
+      readonly reason: string;
+    }
   /** Something that the user should know and that stops nothing. */
   | { readonly type: 'warning'; readonly message: string };
 

@@ -63,8 +63,17 @@ export type {
   Target,
 } from './content/transport.ts';
 export { readDocument, verifiedBytes, verifiedOpen } from './content/verify.ts';
-export { anonymous, type Credential, type CredentialLookup } from './credentials/credential.ts';
-export { dockerConfigCredentials } from './credentials/docker-config.ts';
+export { dockerConfigCredentials } from './credentials/config-credentials.ts';
+export {
+  anonymous,
+  type Credential,
+  type CredentialLookup,
+  firstOf,
+} from './credentials/credential.ts';
+export type { GivenLogin } from './credentials/given.ts';
+export { type IdentityOptions, identityCredentials } from './credentials/identity/identity.ts';
+export { eraseLogin, type KeepOptions, storeLogin } from './credentials/kept-logins.ts';
+export { type CredentialOptions, findCredentials } from './credentials/sources.ts';
 export {
   type ConnectOptions,
   connectEngine,
@@ -84,8 +93,9 @@ export {
   SlipwayError,
 } from './errors.ts';
 export { type Emit, type Piece, type SlipwayEvent, silent, type TransferStatus } from './events.ts';
+export { environmentProxies, type ProxyLookup, type ProxySettings } from './http/proxies.ts';
 export type { RetryPolicy } from './http/retry.ts';
-export type { TlsSettings } from './http/tls.ts';
+export type { ClientCertificate, TlsSettings } from './http/tls.ts';
 export { type Layout, type LayoutOptions, openLayout, type Pruned } from './layout/layout.ts';
 export { type HistoryEntry, type ImageConfig, parseConfig } from './oci/config.ts';
 export { type Descriptor, describe, parseDescriptor } from './oci/descriptor.ts';
@@ -136,6 +146,14 @@ export type {
 } from './publish/publication.ts';
 export { type PublishOptions, type PublishOutcome, publish } from './publish/publish.ts';
 export type { Require } from './publish/require.ts';
+export type {
+  Capability,
+  Endpoint,
+  HostConfig,
+  HostConfigLookup,
+} from './registry/hosts-dir/endpoint.ts';
+export { hostsFolders, hostsFromFolders } from './registry/hosts-dir/hosts-dir.ts';
+export type { SchemeChoice } from './registry/reach.ts';
 export {
   createRegistries,
   type Registries,

@@ -29,16 +29,8 @@ export interface Sink {
 export async function openSink(to: string | Writable): Promise<Sink> {
   if (typeof to !== 'string') return streamSink(to, 'standard output');
   try {
-    // The file that a link names is replaced, not the link.
-    const path = (await unlessMissing(realpath(to))) ?? to;
+    const path = await archivePath(to);
     const found = await unlessMissing(stat(path));
-    if (found?.isDirectory()) {
-      throw new SlipwayError('FILE_NOT_FOUND', `${to} is a folder, and an archive is a file`, {
-        path: to,
-        side: 'destination',
-        hint: `to write a folder, name it as oci:${to}`,
-      });
-    }
     // A device or pipe is written to, never replaced.
     if (found !== undefined && !found.isFile()) return await deviceSink(path, to);
     await removeDeadDrafts(path);
@@ -47,6 +39,22 @@ export async function openSink(to: string | Writable): Promise<Sink> {
   } catch (cause) {
     throw writeError(to, cause);
   }
+}
+
+/**
+ * The file that an archive is written to: what a link names is replaced, not the link.
+ *
+ * @throws SlipwayError `FILE_NOT_FOUND` if that is a folder
+ */
+export async function archivePath(to: string): Promise<string> {
+  const path = (await unlessMissing(realpath(to))) ?? to;
+  const found = await unlessMissing(stat(path));
+  if (found?.isDirectory() !== true) return path;
+  throw new SlipwayError('FILE_NOT_FOUND', `${to} is a folder, and an archive is a file`, {
+    path: to,
+    side: 'destination',
+    hint: `to write a folder, name it as oci:${to}`,
+  });
 }
 
 function draftSink(handle: FileHandle, draft: string, path: string): Sink {

@@ -6,6 +6,8 @@ import type { Output } from './output.ts';
 /** What every command module is given. */
 export interface Cli {
   readonly output: Output;
+  /** each request is told, and more of what failed */
+  readonly isDebug: boolean;
   /** aborted by the first SIGINT or SIGTERM */
   readonly signal: AbortSignal;
   /** the command line, from the command's name on */
@@ -26,10 +28,10 @@ export function newCommand(name: string, summary: string): Command {
 
 /** Runs the work of a command with everything that it may need. */
 export async function run(
-  { output, signal }: Cli,
+  { output, signal, isDebug }: Cli,
   flags: RegistryFlags,
   ownHosts: readonly string[],
   work: (context: Context) => Promise<void>,
 ): Promise<void> {
-  await withContext(output, signal, flags, ownHosts, work);
+  await withContext(output, signal, { ...flags, debug: isDebug }, ownHosts, work);
 }

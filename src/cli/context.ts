@@ -1,24 +1,26 @@
 import { join } from 'node:path';
 import { type CompressionRun, createCompressionRun } from '../content/derivations/compress.ts';
-import { dockerConfigCredentials } from '../credentials/docker-config.ts';
+import type { CredentialLookup } from '../credentials/credential.ts';
 import { connectEngine, type Engine } from '../engine/client.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type Layout, openLayout } from '../layout/layout.ts';
-import { createRegistries, type Registries } from '../registry/registries.ts';
+import {
+  createRegistries,
+  type Registries,
+  type RegistriesOptions,
+} from '../registry/registries.ts';
 import type { TokenRealmPolicy } from '../registry/token-realm.ts';
 import { type Hints, openHints } from '../state/hints.ts';
 import { ensureHome } from '../state/home.ts';
+import { type ConnectionFlags, connectionsOf } from './connections.ts';
+import { type CredentialFlags, commandCredentials } from './credentials.ts';
 import type { Output } from './output.ts';
 import type { ProgressStyle } from './report/reporter.ts';
 import { createReporter } from './report/reporter.ts';
 
 /** Options that every command with a registry takes. */
-export interface RegistryFlags {
-  readonly plainHttp?: readonly string[];
-  readonly skipTlsVerify?: readonly string[];
-  /** hosts; an empty text stands for the hosts of this command */
-  readonly insecureRegistry?: readonly string[];
+export interface RegistryFlags extends CredentialFlags, ConnectionFlags {
   readonly tokenRealm?: TokenRealmPolicy;
   /** seconds */
   readonly idleTimeout?: number;
@@ -27,6 +29,7 @@ export interface RegistryFlags {
   readonly jobs?: number;
   readonly progress?: ProgressStyle;
   readonly quiet?: boolean;
+  readonly debug?: boolean;
 }
 
 /** What a command works with. Everything is opened when it is first used, and closed at the end. */
@@ -39,6 +42,8 @@ export interface Context {
   /** the local store */
   store(): Promise<Layout>;
   registries(): Promise<Registries>;
+  /** who we are to registries */
+  credentials(): Promise<CredentialLookup>;
   /** the running Docker or Podman */
   engine(): Promise<Engine>;
   /** layers that this command compresses, each once */
@@ -50,7 +55,7 @@ export interface Context {
 /**
  * Runs a command with a context, and closes everything whatever comes of it.
  *
- * @param ownHosts the hosts that a bare `--insecure-registry` means
+ * @param ownHosts the hosts that a bare `--insecure-registry` and credentials without a host mean
  */
 export async function withContext(
   output: Output,
@@ -80,8 +85,19 @@ export async function withContext(
     closers.push(() => opened.close());
     return opened;
   });
+  const { emit } = reporter;
+  const connections = once(() => connectionsOf(flags, ownHosts, emit));
+  const credentials = once(async () =>
+    commandCredentials(flags, ownHosts, { emit, signal }, (await connections()).proxy),
+  );
   const registries = once(async () => {
-    const opened = await openRegistries(flags, ownHosts, await hints(), reporter.emit);
+    const opened = createRegistries({
+      ...registrySettings(flags),
+      ...(await connections()),
+      credentials: await credentials(),
+      hints: await hints(),
+      emit,
+    });
     closers.push(() => opened.close());
     return opened;
   });
@@ -94,12 +110,13 @@ export async function withContext(
     await work({
       output,
       signal,
-      emit: reporter.emit,
+      emit,
       compressions: createCompressionRun(),
       home,
       hints,
       store,
       registries,
+      credentials,
       engine,
       onClose: (close) => closers.push(close),
     });
@@ -109,37 +126,17 @@ export async function withContext(
   }
 }
 
-async function openRegistries(
-  flags: RegistryFlags,
-  ownHosts: readonly string[],
-  hints: Hints,
-  emit: Emit,
-): Promise<Registries> {
-  const insecure = new Set(
-    (flags.insecureRegistry ?? []).flatMap((host) => (host === '' ? ownHosts : [host])),
-  );
-  const plain = new Set(flags.plainHttp);
-  const unverified = new Set([...(flags.skipTlsVerify ?? []), ...insecure]);
-  for (const host of unverified) {
-    emit({ type: 'warning', message: `the certificate of ${host} is not checked` });
-  }
-  for (const host of plain) {
-    emit({ type: 'warning', message: `${host} is spoken to without encryption` });
-  }
+function registrySettings(flags: RegistryFlags): RegistriesOptions {
   if (flags.retries !== undefined && flags.retries < 0) {
     throw new SlipwayError('USAGE', '--retries takes 0 or more');
   }
-  return createRegistries({
-    credentials: dockerConfigCredentials(),
-    hints,
-    emit,
+  return {
+    debug: flags.debug === true,
     realmPolicy: flags.tokenRealm ?? 'auto',
-    scheme: (host) => (plain.has(host) ? 'http' : insecure.has(host) ? 'probe' : undefined),
-    tls: (host) => ({ skipVerify: unverified.has(host) }),
     ...(flags.jobs === undefined ? {} : { jobs: flags.jobs }),
     ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: flags.idleTimeout * 1000 }),
     ...(flags.retries === undefined
       ? {}
       : { retry: { attempts: flags.retries + 1, firstContactAttempts: flags.retries + 1 } }),
-  });
+  };
 }

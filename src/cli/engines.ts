@@ -4,7 +4,7 @@ import { buildahEngine } from '../build/engines/buildah.ts';
 import { buildctlEngine } from '../build/engines/buildctl.ts';
 import { buildxEngine } from '../build/engines/buildx.ts';
 import { createNativeEngine } from '../build/native/engine.ts';
-import { dockerConfigCredentials } from '../credentials/docker-config.ts';
+import type { CredentialLookup } from '../credentials/credential.ts';
 import { createCompressionTable } from '../state/compressions.ts';
 import type { Context } from './context.ts';
 
@@ -13,7 +13,8 @@ export async function buildEngines(
   context: Context,
   env: NodeJS.ProcessEnv,
 ): Promise<readonly BuildEngine[]> {
-  const credentials = dockerConfigCredentials();
+  const credentials: CredentialLookup = async (repository) =>
+    await (await context.credentials())(repository);
   // Who names a BuildKit daemon means that one.
   const buildkit = env.BUILDKIT_HOST
     ? [buildctlEngine(), buildxEngine()]

@@ -48,7 +48,7 @@ export const EXIT_CODE_MEANINGS: readonly (readonly [number, string])[] = [
   [16, "network, TLS, time, 5xx after all retries, or what answers isn't a registry"],
   [17, 'content is corrupt: size or digest mismatch, or not what it says it is'],
   [18, 'some destinations done, others failed'],
-  [20, 'a build, step or command that was run failed'],
+  [20, 'a build, step or command that was run, such as a credential helper, failed'],
   [21, 'no engine that can do this'],
   [130, 'interrupted; running the same command again resumes'],
 ];

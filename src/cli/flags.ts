@@ -7,8 +7,46 @@ import { type Platform, parsePlatform } from '../oci/platform.ts';
 import { isHost } from '../oci/reference.ts';
 import { PROGRESS_STYLES } from './report/reporter.ts';
 
-/** Adds the options that say how registries are spoken to. */
+/** Adds the options that say how registries are spoken to, and as whom. */
 export function addRegistryFlags(command: Command): Command {
+  return addCredentialFlags(addConnectionFlags(command))
+    .addOption(
+      new Option('--progress <STYLE>', 'how progress is shown')
+        .choices([...PROGRESS_STYLES])
+        .default('auto'),
+    )
+    .option('-q, --quiet', 'show results and errors only');
+}
+
+function addCredentialFlags(command: Command): Command {
+  command.addOption(
+    new Option(
+      '--creds <[HOST=]USER[:PASS]>',
+      'log in as USER, to HOST or the one registry of this command; repeatable; without PASS it is asked for',
+    ).argParser((text: string, before: readonly string[] = []) => [...before, text]),
+  );
+  command.addOption(
+    new Option(
+      '--identity <HOW>',
+      'auto: log in to registries of AWS, Google, Azure, GitHub and Quay as the CI job, cloud machine or user that this is',
+    ).choices(['auto']),
+  );
+  return addHelperFlags(command, 'look for logins in FILE first: a docker config or an auth.json');
+}
+
+/** Adds the options that say where logins are kept. */
+export function addHelperFlags(command: Command, authfile: string): Command {
+  return command
+    .option('--authfile <FILE>', authfile)
+    .option(
+      '--helper-timeout <SECONDS>',
+      'how long a credential helper may take (default: 30)',
+      positive,
+    );
+}
+
+/** Adds the options that say how registries are spoken to. */
+export function addConnectionFlags(command: Command): Command {
   return command
     .addOption(
       new Option(
@@ -34,13 +72,7 @@ export function addRegistryFlags(command: Command): Command {
       'give a connection up after so long without a byte (default: 60)',
       positive,
     )
-    .option('--retries <N>', 'how often a failed step is repeated (default: 7)', wholeNumber)
-    .addOption(
-      new Option('--progress <STYLE>', 'how progress is shown')
-        .choices([...PROGRESS_STYLES])
-        .default('auto'),
-    )
-    .option('-q, --quiet', 'show results and errors only');
+    .option('--retries <N>', 'how often a failed step is repeated (default: 7)', wholeNumber);
 }
 
 /** Options of what is published, as commander gives them. */

@@ -44,7 +44,7 @@ async function open(context: Context, location: Location): Promise<Graph> {
   switch (location.transport) {
     case 'docker': {
       const { reference } = location;
-      const repository = (await context.registries()).repository(reference);
+      const repository = (await context.registries()).source(reference);
       const name = formatReference(reference);
       const graph = await resolved(repository, reference.digest ?? reference.tag ?? '', name);
       return { ...graph, from: repository.repository };

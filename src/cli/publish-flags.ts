@@ -26,24 +26,59 @@ export interface PublishFlags extends RegistryFlags, ImageFlags, ResultFlags {
 
 /** Adds the options that say how and whether it is published, and how results are told. */
 export function addPublishFlags(command: Command): Command {
-  command
-    .option(
-      '--with-referrers',
-      'also signatures, attestations, SBOMs and whatever else belongs to the images',
-    )
-    .option('--dry-run', 'show what would be done; nothing is sent but questions')
-    .option(
-      '--resolve',
-      'with --dry-run: compress into the local store, so that all digests are known',
-    )
-    .option('--plan-out <FILE>', 'with --dry-run: write the plan to FILE, for push --plan');
-  return addReleaseFlags(command);
+  addSendFlags(command).option(
+    '--with-referrers',
+    'also signatures, attestations, SBOMs and whatever else belongs to the images',
+  );
+  return addMoveFlags(addRequireFlag(command));
 }
 
-/** Adds the options that say under which conditions and how fast, and how results are told. */
+/** Adds the options of a command that makes something and then publishes it, which can't be planned. */
 export function addReleaseFlags(command: Command): Command {
+  return addConditionFlags(addRequireFlag(addTransferFlags(command)));
+}
+
+/** Adds the options that say what is sent, and how fast. */
+export function addSendFlags(command: Command): Command {
+  return addTransferFlags(command).option(
+    '--resolve',
+    'with --dry-run: compress into the local store, so that all digests are known',
+  );
+}
+
+/** Adds the options that say whether tags move, and how that is told. */
+export function addMoveFlags(command: Command): Command {
+  command
+    .option('--dry-run', 'show what would be done; nothing is sent but questions')
+    .option('--plan-out <FILE>', 'with --dry-run: write the plan to FILE, for push --plan');
+  return addConditionFlags(command);
+}
+
+function addRequireFlag(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--require <N>',
+      'how many registries must have all content before any tag moves: all, any or a number (default: all)',
+    ).argParser(require),
+  );
+}
+
+function addTransferFlags(command: Command): Command {
   return command
     .option('--allow-nondistributable-artifacts', 'send foreign layers too')
+    .addOption(
+      new Option('--jobs <N>', 'blobs on their way to one registry at once').argParser(atLeastOne),
+    )
+    .addOption(
+      new Option(
+        '--limit-rate <RATE>',
+        'bytes a second that all uploads share; k, M and G of 1000',
+      ).argParser(rate),
+    );
+}
+
+function addConditionFlags(command: Command): Command {
+  return command
     .addOption(
       new Option(
         '--if-absent',
@@ -55,21 +90,6 @@ export function addReleaseFlags(command: Command): Command {
         '--if-digest <DIGEST>',
         'only if each tag stands for DIGEST, or for this image already',
       ).argParser(digest),
-    )
-    .addOption(
-      new Option(
-        '--require <N>',
-        'how many registries must have all content before any tag moves: all, any or a number (default: all)',
-      ).argParser(require),
-    )
-    .addOption(
-      new Option('--jobs <N>', 'blobs on their way to one registry at once').argParser(atLeastOne),
-    )
-    .addOption(
-      new Option(
-        '--limit-rate <RATE>',
-        'bytes a second that all uploads share; k, M and G of 1000',
-      ).argParser(rate),
     )
     .option('--verify', 'read back what was published to registries, layouts and the store')
     .addOption(

@@ -1,5 +1,6 @@
 import { access, constants, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { withoutSecrets } from '../bytes/secrets.ts';
 import { fileError } from '../bytes/stream.ts';
 import type { PublishOutcome } from '../publish/publish.ts';
 import type { Context } from './context.ts';
@@ -36,7 +37,7 @@ export async function checkResultFiles({
 /** Prints and writes the results of a publication; throws its failure after that. */
 export async function tellResults(
   context: Context,
-  outcome: PublishOutcome,
+  outcome: Omit<PublishOutcome, 'bytesRead'>,
   flags: ResultFlags,
 ): Promise<void> {
   // What came along with an image is told by --format json only.
@@ -71,7 +72,7 @@ export async function tellResults(
 export async function writeResult(path: string, text: string): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    await writeFile(temporary, text);
+    await writeFile(temporary, withoutSecrets(text));
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

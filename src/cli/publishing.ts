@@ -36,11 +36,7 @@ export async function publishOrPlan(
   flags: PublishFlags,
   open: () => Promise<Publishing>,
 ): Promise<void> {
-  if (flags.dryRun !== true && (flags.planOut !== undefined || flags.resolve === true)) {
-    throw new SlipwayError('USAGE', '--plan-out and --resolve go with --dry-run', {
-      hint: 'slipway plan push … is the same as slipway push --dry-run …',
-    });
-  }
+  checkPlanFlags(flags);
   await checkResultFiles(flags);
   const { signal, emit } = context;
   const nonDistributable = flags.allowNondistributableArtifacts === true;
@@ -48,7 +44,7 @@ export async function publishOrPlan(
     const { images } = await open();
     const plan = await planPublication(
       { images },
-      { signal, nonDistributable, resolve: flags.resolve === true, ...withCondition(flags) },
+      { signal, emit, nonDistributable, resolve: flags.resolve === true, ...withCondition(flags) },
     );
     if (flags.planOut !== undefined) {
       await writeResult(flags.planOut, encodePlan({ command: plannedCommand(cli.args), plan }));
@@ -62,7 +58,7 @@ export async function publishOrPlan(
   if (planned !== undefined) {
     checkPlan(
       planned,
-      await stillThere(() => planPublication({ images }, { signal, nonDistributable })),
+      await stillThere(() => planPublication({ images }, { signal, emit, nonDistributable })),
     );
   }
   const { limitRate, require, jobs } = flags;
@@ -87,6 +83,14 @@ export async function publishOrPlan(
   await tellResults(context, outcome, flags);
 }
 
+/** @throws SlipwayError `USAGE` */
+export function checkPlanFlags(flags: PublishFlags): void {
+  if (flags.dryRun === true || (flags.planOut === undefined && flags.resolve !== true)) return;
+  throw new SlipwayError('USAGE', '--plan-out and --resolve go with --dry-run', {
+    hint: 'slipway plan push … is the same as slipway push --dry-run …',
+  });
+}
+
 function withCondition(flags: PublishFlags, planned?: Plan) {
   const condition = planned === undefined ? conditionOf(flags) : plannedTags(planned);
   return condition === undefined ? {} : { condition };
@@ -106,7 +110,8 @@ async function stillThere<T>(work: () => Promise<T>): Promise<T> {
 }
 
 const OF_PLANNING = ['--dry-run', '--resolve'];
-const OF_PLANNING_WITH_VALUE = ['--plan-out', '--format'];
+/** A plan is a file for others to read: what it is applied with is said then. */
+const OF_PLANNING_WITH_VALUE = ['--plan-out', '--format', '--creds'];
 
 /** The command line without what made it a plan. */
 function plannedCommand(args: readonly string[]): readonly string[] {

@@ -30,13 +30,22 @@ export interface OpenPlace {
   readonly name: string;
 }
 
-/** Opens the place of an image to look at it. */
-export async function openPlace(context: Context, location: Location): Promise<OpenPlace> {
+/**
+ * Opens the place of an image to look at it.
+ *
+ * @param from whether a registry itself is asked, or its mirrors first
+ */
+export async function openPlace(
+  context: Context,
+  location: Location,
+  from: 'registry' | 'mirrors' = 'registry',
+): Promise<OpenPlace> {
   switch (location.transport) {
     case 'docker': {
       const { reference } = location;
+      const registries = await context.registries();
       return {
-        place: (await context.registries()).repository(reference),
+        place: from === 'mirrors' ? registries.source(reference) : registries.repository(reference),
         reference: reference.digest ?? reference.tag ?? '',
         name: formatReference(reference),
       };

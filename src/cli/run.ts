@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { SlipwayError } from '../errors.ts';
 import type { Cli, CommandModule } from './command.ts';
 import { EXIT_CODE_MEANINGS } from './exit-codes.ts';
-import { type Output, renderError } from './output.ts';
+import { type Output, renderError, withoutLeaks } from './output.ts';
 import { VERSION } from './version.ts';
 
 /** Each command is loaded when it is used: start-up costs what the command needs. */
@@ -25,6 +25,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   run: () => import('./commands/run.ts'),
   index: () => import('./commands/index.ts'),
   jet: () => import('./commands/jet.ts'),
+  login: () => import('./commands/login.ts'),
+  logout: () => import('./commands/logout.ts'),
   doctor: () => import('./commands/doctor.ts'),
   registry: () => import('./commands/registry.ts'),
   slug: () => import('./commands/slug.ts'),
@@ -36,16 +38,20 @@ const NESTED: readonly string[] = ['image', 'index', 'registry', 'jet'];
 
 /** Runs one command line and tells its exit code; errors have been printed then. */
 export async function runCommandLine(
-  args: readonly string[],
-  output: Output,
+  all: readonly string[],
+  streams: Output,
   signal: AbortSignal,
 ): Promise<number> {
+  const output = withoutLeaks(streams);
+  const isBefore = DEBUG_FLAGS.includes(all[0] ?? '');
+  const args = isBefore ? all.slice(1) : all;
+  const debug = { isOn: isBefore || process.env.SLIPWAY_DEBUG === '1' };
   if (args[0] === '--version' || args[0] === '-V') {
     output.out(`slipway ${VERSION}\n`);
     return 0;
   }
   try {
-    await runCommand(planned(args), { output, signal });
+    await runCommand(planned(args), { output, signal, debug });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError)
@@ -54,30 +60,51 @@ export async function runCommandLine(
       output.err('slipway: interrupted; running the same command again goes on from here\n');
       return 130;
     }
-    const { text, exitCode } = renderError(error);
+    const { text, exitCode } = renderError(error, debug.isOn);
     output.err(text);
     return exitCode;
   }
 }
 
+/** Whether more is told: known when the command line has been read. */
+interface Debug {
+  isOn: boolean;
+}
+
+const DEBUG_FLAGS = ['-D', '--debug'];
+const DEBUG_HELP = 'also tell each request, without secrets (or SLIPWAY_DEBUG=1)';
+
+/** Gives every command that does something the option. */
+function addDebug(command: Command, debug: Debug): void {
+  for (const child of command.commands) addDebug(child, debug);
+  if (command.commands.length > 0) return;
+  command.option(DEBUG_FLAGS.join(', '), DEBUG_HELP);
+  command.on('option:debug', () => {
+    debug.isOn = true;
+  });
+}
+
 async function runCommand(
   args: readonly string[],
-  { output, signal, planned }: Pick<Cli, 'output' | 'signal' | 'planned'>,
+  run: Pick<Cli, 'output' | 'signal' | 'planned'> & { readonly debug: Debug },
 ): Promise<void> {
+  const { planned, debug, ...streams } = run;
   const cli: Cli = {
-    output,
-    signal,
+    ...streams,
     args,
+    get isDebug() {
+      return debug.isOn;
+    },
     ...(planned === undefined ? {} : { planned }),
-    apply: (plan, more) =>
-      runCommand([...plan.command, ...more], { output, signal, planned: plan }),
+    apply: (plan, more) => runCommand([...plan.command, ...more], { ...run, planned: plan }),
   };
   const program = await programFor(args, cli);
+  addDebug(program, debug);
   await program.parseAsync(spellOut(args), { from: 'user' });
 }
 
 /** Commands that can be planned. */
-const PLANNABLE: readonly string[] = ['push', 'copy', 'make'];
+const PLANNABLE: readonly string[] = ['push', 'copy', 'index', 'make'];
 
 /** `plan COMMAND …` is `COMMAND --dry-run …`. */
 function planned(args: readonly string[]): readonly string[] {
@@ -85,14 +112,17 @@ function planned(args: readonly string[]): readonly string[] {
   const [, name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h') {
     throw new SlipwayError('USAGE', 'plan stands before a whole command', {
-      hint: `for example: slipway plan push REF; it goes with ${PLANNABLE.join(' and ')}`,
+      hint: `for example: slipway plan push REF; it goes with ${PLANNABLE.join(', ')}`,
     });
   }
   if (!PLANNABLE.includes(name)) {
     throw new SlipwayError('USAGE', `${JSON.stringify(name)} can't be planned`, {
-      hint: `plan goes with ${PLANNABLE.join(' and ')}`,
+      hint: `plan goes with ${PLANNABLE.join(', ')}`,
     });
   }
+  const [part, ...others] = rest;
+  // What is planned of a group of commands is the one that is named next.
+  if (name === 'index' && part !== undefined) return [name, part, '--dry-run', ...others];
   return [name, '--dry-run', ...rest];
 }
 
@@ -100,6 +130,7 @@ async function programFor(args: readonly string[], cli: Cli): Promise<Command> {
   const program = new Command('slipway')
     .description('Publish container images to any OCI registry, with or without a daemon.')
     .option('-V, --version', 'show the version')
+    .option(DEBUG_FLAGS.join(', '), DEBUG_HELP)
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({

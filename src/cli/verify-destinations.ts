@@ -19,8 +19,8 @@ const DEFAULT_WAIT_SECONDS = 10;
  */
 export async function verifyDestinations(
   context: Context,
-  images: readonly PublishedImage[],
-  outcome: PublishOutcome,
+  images: readonly Pick<PublishedImage, 'destinations'>[],
+  outcome: Pick<PublishOutcome, 'destinations'>,
   waitSeconds: number = DEFAULT_WAIT_SECONDS,
 ): Promise<void> {
   const { signal } = context;

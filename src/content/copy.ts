@@ -1,14 +1,12 @@
-import type { Emit } from '../events.ts';
-import { copyImages } from './delivery.ts';
+import { copyImages, type DeliveryOptions } from './delivery.ts';
 import type { Graph, ManifestNode } from './graph.ts';
 import type { Signalled, Target } from './transport.ts';
 
-export interface CopyOptions extends Signalled {
-  readonly emit?: Emit;
+export interface CopyOptions
+  extends Signalled,
+    Pick<DeliveryOptions, 'emit' | 'nonDistributable' | 'throttle' | 'jobs'> {
   /** repositories of the target's registry that hold the image already, best first */
   readonly mountFrom?: readonly string[];
-  /** also copy layers that their owner doesn't allow to be redistributed */
-  readonly nonDistributable?: boolean;
   /** false: everything but the top manifest, which the caller will put */
   readonly includeRoot?: boolean;
 }

@@ -1,5 +1,6 @@
 import { SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
 import { DOCUMENT_LIMITS } from '../oci/json.ts';
 import { childrenOf, type ManifestDocument, parseManifest } from '../oci/manifest.ts';
 import { isManifestType } from '../oci/mediatype.ts';
@@ -22,6 +23,13 @@ export interface Graph {
   readonly pending: readonly PendingBlob[];
   /** the repository that it comes from, if it comes from a registry: blobs may be mounted from it */
   readonly from?: RepositoryName;
+  /** the same for one blob, where the parts of an image come from several places */
+  originOf?(digest: Digest): RepositoryName | undefined;
+}
+
+/** The repository that a blob of an image comes from, if it comes from a registry. */
+export function originOf(graph: Graph, digest: Digest): RepositoryName | undefined {
+  return graph.originOf?.(digest) ?? graph.from;
 }
 
 /** A blob that is being made: its digest and size are known only at the end. */

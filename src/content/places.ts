@@ -13,6 +13,8 @@ export interface Host<Owner extends object> {
   readonly streams: Lane;
   /** the first repository of the host that a blob goes to: the others mount it from there */
   readonly firsts: Map<Digest, { readonly path: string; readonly arrived: Promise<boolean> }>;
+  /** false once a blob that surely was in another repository could not be mounted from there */
+  grantsMounts: boolean;
   /** blobs that are streamed while they are made, each once */
   readonly streamed: Map<PendingBlob, Promise<void>>;
   readonly owners: Owner[];
@@ -51,6 +53,7 @@ export function createPlaces<Owner extends object>(
       small: jobs === undefined ? createLane(SMALL_AT_ONCE) : large,
       streams: jobs === undefined ? createLane(STREAMS_AT_ONCE) : large,
       firsts: new Map(),
+      grantsMounts: true,
       streamed: new Map(),
       owners: [],
     };

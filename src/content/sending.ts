@@ -2,7 +2,7 @@ import type { Throttle } from '../bytes/throttle.ts';
 import { type Emit, type Piece, type SendReason, silent } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isManifestType } from '../oci/mediatype.ts';
-import type { Graph, PendingBlob } from './graph.ts';
+import { type Graph, originOf, type PendingBlob } from './graph.ts';
 import { laneFor, type TargetPlace } from './places.ts';
 import type { SharedReads } from './shared-reads.ts';
 import { atSide, openAtSource } from './side.ts';
@@ -120,23 +120,26 @@ export function createSending({
   ): Promise<PushOutcome> => {
     const { place, shipment, reads } = item;
     const { digest, size } = descriptor;
-    const mountFrom = force ? [] : await mountSources(item, descriptor);
+    const { mountFrom, mountFirst } = force ? NO_MOUNT : await mountSources(item, descriptor);
     const open = slowed(openAtSource(reads.opener(descriptor, place.host.name, { signal: cut })));
     const reason = force ? 'lost' : mountFrom.length > 0 ? 'mount-refused' : 'absent';
     try {
-      return await laneFor(place.host, size).run(
+      const outcome = await laneFor(place.host, size).run(
         () =>
           transfer(item, descriptor, reason, (onProgress) =>
             shipment.target.push(descriptor, open, {
               signal: cut,
               onProgress,
               mountFrom,
+              mountFirst,
               ...(force ? { force } : {}),
             }),
           ),
         cut,
         place.host.isRegistry ? size : 0,
       );
+      if (mountFirst && outcome.status !== 'mounted') place.host.grantsMounts = false;
+      return outcome;
     } finally {
       reads.release(place.host.name, digest);
     }
@@ -189,16 +192,25 @@ export function createSending({
   return { transfer, once, markPresent, pushBlob, sendBlob, stream };
 }
 
+interface MountSources {
+  readonly mountFrom: readonly string[];
+  readonly mountFirst: boolean;
+}
+
+const NO_MOUNT: MountSources = { mountFrom: [], mountFirst: false };
+
 /** Repositories of the same registry that have a blob, or will have it in a moment. */
-async function mountSources(item: Item, { digest }: Descriptor): Promise<readonly string[]> {
+async function mountSources(item: Item, { digest }: Descriptor): Promise<MountSources> {
   const { place, shipment } = item;
-  const { from } = shipment.graph;
-  if (shipment.mountFrom !== undefined) return shipment.mountFrom;
-  if (place.path === undefined) return [];
-  if (from !== undefined && from.host === shipment.host) return [from.path];
+  const from = originOf(shipment.graph, digest);
+  if (shipment.mountFrom !== undefined) return { ...NO_MOUNT, mountFrom: shipment.mountFrom };
+  if (place.path === undefined) return NO_MOUNT;
+  if (from !== undefined && from.host === shipment.host) {
+    return { ...NO_MOUNT, mountFrom: [from.path] };
+  }
   const first = place.host.firsts.get(digest);
-  if (first === undefined || first.path === place.path) return [];
-  return (await first.arrived) ? [first.path] : [];
+  if (first === undefined || first.path === place.path || !(await first.arrived)) return NO_MOUNT;
+  return { mountFrom: [first.path], mountFirst: place.host.grantsMounts };
 }
 
 function pieceOf({ digest, mediaType, size }: Descriptor, target: Target): Piece {

@@ -51,6 +51,8 @@ export interface PushOptions extends Signalled {
   readonly onProgress?: ((bytes: number) => void) | undefined;
   /** repositories of the same registry that hold the blob, best first */
   readonly mountFrom?: readonly string[] | undefined;
+  /** the first of `mountFrom` surely holds it: it is mounted without looking whether it is there */
+  readonly mountFirst?: boolean | undefined;
   /** send it without asking whether it is there: what was said about it proved wrong */
   readonly force?: boolean | undefined;
 }
@@ -121,6 +123,17 @@ export interface InRegistry {
 /** True if `target` is a repository of a registry. */
 export function isInRegistry(target: object): target is InRegistry {
   return 'repository' in target;
+}
+
+/** A place that counts what it asks its registry. */
+export interface RequestCounter {
+  /** requests that were sent so far, those for tokens left out */
+  readonly requests: number;
+}
+
+/** True if `target` counts its requests. */
+export function countsRequests(target: object): target is RequestCounter {
+  return 'requests' in target;
 }
 
 /** A place that can take one name away and leave the others of the same content alone. */

@@ -1,116 +1,192 @@
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileError } from '../bytes/stream.ts';
-import { isSlipwayError, SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError, systemCode } from '../errors.ts';
 import { isJsonObject, type JsonObject, parseJsonObject } from '../oci/json.ts';
-import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
-import type { Credential, CredentialLookup } from './credential.ts';
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
-/** The key under which docker keeps the credentials of Docker Hub. */
-const DOCKER_HUB_KEY = 'https://index.docker.io/v1/';
-const DOCKER_HUB_NAMES = ['index.docker.io', 'docker.io', 'registry-1.docker.io'];
+/** How a container, or who speaks for it, gets out: the fields of docker's `proxies`. */
+export interface DockerProxy {
+  readonly httpProxy?: string;
+  readonly httpsProxy?: string;
+  readonly noProxy?: string;
+}
+
+/** A docker config file, or podman's `auth.json`, which has the same form. */
+export interface DockerConfig {
+  /** the file or variable that it came from; for messages */
+  readonly where: string;
+  /** logins by registry, or by `HOST/PATH`; see `findLogin` */
+  readonly auths: JsonObject;
+  /** the credential helper for all registries, by name */
+  readonly credsStore?: string;
+  /** credential helpers by registry; an empty name means the file itself */
+  readonly credHelpers: ReadonlyMap<string, string>;
+  /** headers for every request to a registry: secrets, perhaps */
+  readonly httpHeaders: ReadonlyMap<string, string>;
+  /** by engine (`tcp://…`), or `default` */
+  readonly proxies: ReadonlyMap<string, DockerProxy>;
+}
+
+/** Reads a config when it is first wanted, and once. */
+export type ConfigReader = () => Promise<DockerConfig>;
+
+export interface ReadOptions {
+  /** is told that others can read the file; at most once */
+  readonly warn?: (message: string) => void;
+  /** a file that isn't there is an error; else it is an empty one */
+  readonly mustExist?: boolean;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The docker config file: `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. */
-export function dockerConfigPath(env: NodeJS.ProcessEnv = process.env): string {
-  const folder = env.DOCKER_CONFIG;
-  return join(folder ? folder : join(homedir(), '.docker'), 'config.json');
+export function dockerConfigPath(env: Environment = process.env): string {
+  return join(env.DOCKER_CONFIG || join(env.HOME || homedir(), '.docker'), 'config.json');
 }
 
 /**
- * Looks credentials up in the `auths` of a docker config file. The file is read once, when the
- * first registry is asked for; one that isn't there means anonymous.
+ * Opens the door to a docker config file; nothing is read before the first call of what comes back.
  *
- * @throws SlipwayError `CONFIG_INVALID` (from the lookup) for a file that can't be used
+ * @throws SlipwayError `CONFIG_INVALID` (from the reader) for a file that can't be used; its text is
+ * never quoted: it holds passwords. `FILE_NOT_FOUND` for one that must exist
  */
-export function dockerConfigCredentials(path: string = dockerConfigPath()): CredentialLookup {
-  let config: Promise<JsonObject> | undefined;
-  return async (repository) => {
-    config ??= readConfig(path);
-    const { auths } = await config;
-    if (auths === undefined || auths === null) return undefined;
-    if (!isJsonObject(auths)) throw invalid(path, 'its "auths" is no object');
-    const entry = entryFor(auths, repository);
-    return entry === undefined ? undefined : credentialOf(entry, repository.host, path);
+export function dockerConfigReader(path: string, options: ReadOptions = {}): ConfigReader {
+  let config: Promise<DockerConfig> | undefined;
+  return () => {
+    config ??= readConfig(path, options);
+    return config;
   };
 }
 
-async function readConfig(path: string): Promise<JsonObject> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const failure = fileError(path, error);
-    if (isSlipwayError(failure, 'FILE_NOT_FOUND') && failure.message.includes('no such')) return {};
-    throw new SlipwayError('CONFIG_INVALID', `can't read ${path}`, { path, cause: error });
+async function readConfig(path: string, { warn, mustExist }: ReadOptions): Promise<DockerConfig> {
+  const bytes = await readConfigText(path, warn);
+  if (bytes !== undefined) return parseDockerConfig(bytes, path);
+  if (mustExist === true) {
+    throw new SlipwayError('FILE_NOT_FOUND', `${path}: no such file`, { path });
   }
-  try {
-    return parseJsonObject(bytes, 'it', MAX_CONFIG_BYTES);
-  } catch (error) {
-    throw invalid(path, isSlipwayError(error) ? error.message : 'it is not valid');
-  }
+  return parseDockerConfig(new Uint8Array(), path);
 }
 
 /**
- * The entry for the repository itself, or for the nearest part of its path (as containers/image
- * keeps them), or for its host; then one with a scheme or an API version, as old dockers wrote.
- * An entry for another path of the host is for that path only.
+ * The bytes of a docker config file; undefined if it isn't there.
+ *
+ * @throws SlipwayError `CONFIG_INVALID` for what can't be read
  */
-function entryFor(auths: JsonObject, { host, path }: RepositoryName): JsonObject | undefined {
-  const own = (key: string): JsonObject | undefined => {
-    const entry = Object.hasOwn(auths, key) ? auths[key] : undefined;
-    return isJsonObject(entry) ? entry : undefined;
+export async function readConfigText(
+  path: string,
+  warn?: ReadOptions['warn'],
+): Promise<Uint8Array | undefined> {
+  try {
+    const handle = await open(path, 'r');
+    try {
+      const { mode } = await handle.stat();
+      if (process.platform !== 'win32' && (mode & 0o044) !== 0) {
+        warn?.(`${path} holds logins and can be read by others; mend it with chmod 600`);
+      }
+      return await readCapped(handle);
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    const failure = fileError(path, cause);
+    const why = isSlipwayError(failure) ? failure.message : `${path} can't be read`;
+    throw new SlipwayError('CONFIG_INVALID', why, { path, hint: MEND_HINT, cause });
+  }
+}
+
+/** Also what stands behind a file where a folder should be. */
+function isMissing(cause: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(systemCode(cause) ?? '');
+}
+
+/** One byte more than the cap is enough for the parser to refuse it. A pipe will do, too. */
+async function readCapped(handle: FileHandle): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  while (sizeBytes <= MAX_CONFIG_BYTES) {
+    const { bytesRead, buffer } = await handle.read({ buffer: Buffer.allocUnsafeSlow(64 * 1024) });
+    if (bytesRead === 0) break;
+    sizeBytes += bytesRead;
+    chunks.push(buffer.subarray(0, bytesRead));
+  }
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Reads the text of a docker config.
+ *
+ * @param where names the file or variable in errors
+ * @throws SlipwayError `CONFIG_INVALID`
+ */
+export function parseDockerConfig(bytes: Uint8Array, where: string): DockerConfig {
+  let json: JsonObject;
+  try {
+    // Docker takes an empty file for an empty config.
+    const isEmpty = bytes.byteLength < 16 && Buffer.from(bytes).toString('latin1').trim() === '';
+    json = isEmpty ? {} : parseJsonObject(bytes, 'it', MAX_CONFIG_BYTES);
+  } catch (error) {
+    throw configInvalid(where, isSlipwayError(error) ? error.message : 'it is not valid');
+  }
+  const object = (key: string): JsonObject => {
+    const value = json[key] ?? {};
+    if (!isJsonObject(value)) throw configInvalid(where, `its "${key}" is no object`);
+    return value;
   };
-  for (let scope = `${host}/${path}`; scope !== host; scope = scope.replace(/\/[^/]*$/, '')) {
-    const entry = own(scope);
-    if (entry !== undefined) return entry;
-  }
-  const exact = own(host === DOCKER_HUB ? DOCKER_HUB_KEY : host);
-  if (exact !== undefined) return exact;
-  const hosts: readonly string[] = host === DOCKER_HUB ? DOCKER_HUB_NAMES : [host];
-  const key = Object.keys(auths).find((name) => hosts.includes(hostOfKey(name) ?? ''));
-  return key === undefined ? undefined : own(key);
-}
-
-/** Undefined for a key that holds a path. */
-function hostOfKey(key: string): string | undefined {
-  return /^(?:https?:\/\/)?([^/]+)(?:\/|\/v[12]\/?)?$/.exec(key)?.[1];
-}
-
-function credentialOf(entry: JsonObject, host: string, path: string): Credential | undefined {
-  const text = (name: string) => (typeof entry[name] === 'string' ? (entry[name] as string) : '');
-  let username = text('username');
-  let password = text('password');
-  const auth = text('auth');
-  if (auth !== '') {
-    const decoded = Buffer.from(auth, 'base64').toString('utf8');
-    const colon = decoded.indexOf(':');
-    if (colon < 1) throw invalid(path, `the "auth" of ${host} isn't valid`, host);
-    username = decoded.slice(0, colon);
-    // docker pads with NUL bytes in old files.
-    password = decoded.slice(colon + 1).replace(/\0+$/, '');
-  }
-  const identityToken = text('identitytoken');
-  const registryToken = text('registrytoken');
-  if (username === '' && identityToken === '' && registryToken === '') return undefined;
+  const credsStore = json.credsStore ?? '';
+  if (typeof credsStore !== 'string') throw configInvalid(where, 'its "credsStore" is no text');
   return {
-    username,
-    password,
-    ...(identityToken === '' ? {} : { identityToken }),
-    ...(registryToken === '' ? {} : { registryToken }),
+    where,
+    auths: object('auths'),
+    ...(credsStore === '' ? {} : { credsStore }),
+    credHelpers: texts(object('credHelpers'), () => configInvalid(where, NO_TEXT.credHelpers)),
+    httpHeaders: texts(object('HttpHeaders'), () => configInvalid(where, NO_TEXT.httpHeaders)),
+    proxies: new Map(
+      Object.entries(object('proxies')).map(([engine, proxy]) => [engine, proxyOf(proxy, where)]),
+    ),
   };
 }
 
-/** The text itself is never quoted: it holds passwords. */
-function invalid(path: string, how: string, host?: string): SlipwayError {
-  return new SlipwayError('CONFIG_INVALID', `${path}: ${how}`, {
-    path,
-    ...(host === undefined ? {} : { host }),
-    hint:
-      host === undefined
-        ? 'mend the file, or point DOCKER_CONFIG at another folder'
-        : `log in again: docker login ${host}`,
+const NO_TEXT = {
+  credHelpers: 'one of its "credHelpers" is no text',
+  httpHeaders: 'one of its "HttpHeaders" is no text',
+  proxies: 'one of its "proxies" is not valid',
+};
+
+function texts(object: JsonObject, wrong: () => SlipwayError): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(object).map(([key, value]) => {
+      if (typeof value !== 'string') throw wrong();
+      return [key, value];
+    }),
+  );
+}
+
+function proxyOf(value: unknown, where: string): DockerProxy {
+  const wrong = () => configInvalid(where, NO_TEXT.proxies);
+  if (!isJsonObject(value)) throw wrong();
+  const known = texts(value, wrong);
+  const fields = (['httpProxy', 'httpsProxy', 'noProxy'] as const).flatMap((name) => {
+    const text = known.get(name) ?? '';
+    return text === '' ? [] : [[name, text] as const];
+  });
+  return Object.fromEntries(fields);
+}
+
+const MEND_HINT = 'mend the file, or point DOCKER_CONFIG at another folder';
+
+/** What is wrong with a config; its own text is never a part of that. */
+export function configInvalid(
+  where: string,
+  how: string,
+  more: { readonly host?: string; readonly hint?: string } = {},
+): SlipwayError {
+  return new SlipwayError('CONFIG_INVALID', `${where}: ${how}`, {
+    path: where,
+    hint: MEND_HINT,
+    ...more,
   });
 }

@@ -100,6 +100,6 @@ function invalid(text: string, where: string): SlipwayError {
   // A password may stand in it.
   const shown = text.replace(/\/\/[^/]*@/, '//…@').slice(0, 200);
   return new SlipwayError('CONFIG_INVALID', `${where} is no engine's address: ${shown}`, {
-    hint: 'write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST',
+    hint: 'write unix:///PATH, tcp://HOST:PORT or ssh://HOST',
   });
 }

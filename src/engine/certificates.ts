@@ -31,7 +31,7 @@ export async function readCertificates(
   const key = await read('key.pem', cert !== undefined);
   return {
     skipVerify: !verify,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+    ...(ca === undefined ? {} : { ca, isOnlyAuthority: true }),
+    ...(cert === undefined || key === undefined ? {} : { clientCertificates: [{ cert, key }] }),
   };
 }

@@ -4,7 +4,7 @@ import { buildConnector } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
 import { createHttp, type Http, type HttpResponse } from '../http/client.ts';
-import { connectionOptions } from '../http/tls.ts';
+import { createConnector } from '../http/connect.ts';
 import { isJsonObject, type JsonObject } from '../oci/json.ts';
 import { normalizePlatform, type Platform } from '../oci/platform.ts';
 import { type EngineAddress, formatEngineAddress } from './address.ts';
@@ -267,7 +267,7 @@ function connectorFor(
     };
   }
   if (address.kind === 'unix') return buildConnector({ socketPath: address.path, timeout });
-  return buildConnector({ ...connectionOptions(address.tls), allowH2: false, timeout });
+  return createConnector(address.tls, timeout);
 }
 
 function parseAnswer(body: Buffer, where: string): unknown {

@@ -1,8 +1,13 @@
 import { type buildConnector, Pool } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
+import { isSlipwayError } from '../errors.ts';
+import { createConnector } from './connect.ts';
 import { connectionError, stalled } from './connection-error.ts';
-import { connectionOptions, type TlsSettings } from './tls.ts';
+import { noticingKept, wasKept } from './kept.ts';
+import { CONNECT_TIMEOUT_MS, type RouteLookup } from './route.ts';
+import { openTunnel, proxyAuthorization, proxyConnector, proxyRefused } from './tunnel.ts';
 import { requestUpgrade, type Upgraded } from './upgrade.ts';
+import { BYTES_PER_MS, watchBody } from './watched-body.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -44,10 +49,8 @@ export interface HttpOptions {
    * to a body it is a second longer for every 10 MB. 0 waits forever.
    */
   readonly idleTimeoutMs?: number;
-  /** default 10 s */
-  readonly connectTimeoutMs?: number;
-  /** settings of TLS connections to a host (`name:port` as in a URL) */
-  readonly tls?: (host: string) => TlsSettings;
+  /** how each origin is reached; directly and with the usual authorities if left out */
+  readonly route?: RouteLookup;
   /** makes connections in another way than by the URL's host and port */
   readonly connect?: buildConnector.connector;
 }
@@ -72,42 +75,74 @@ const MAX_HEADER_BYTES = 64 * 1024;
 const DROP_BYTES = 64 * 1024;
 const DROP_TIMEOUT_MS = 2_000;
 const READ_TIMEOUT_MS = 300_000;
-/** A server is given a second for every 10 MB to put a body away. */
-const BYTES_PER_MS = 10_000;
 
-/** Makes a client with a pool of connections for each origin. */
+/** An origin's connections. A request in plain http names its whole URL to a proxy. */
+interface Door {
+  readonly pool: Pool;
+  readonly plainProxy?: URL;
+}
+
+/** Makes a client with a pool of connections for each origin, also where a proxy is between. */
 export function createHttp(options: HttpOptions = {}): Http {
   const idleTimeoutMs = options.idleTimeoutMs ?? 60_000;
-  const pools = new Map<string, Pool>();
+  const doors = new Map<string, Promise<Door>>();
+  let isClosed = false;
 
-  const poolFor = (url: URL): Pool => {
-    let pool = pools.get(url.origin);
-    if (pool === undefined) {
-      pool = new Pool(url.origin, {
-        connections: CONNECTIONS_PER_ORIGIN,
-        allowH2: false,
-        headersTimeout: idleTimeoutMs,
-        bodyTimeout: idleTimeoutMs,
-        maxHeaderSize: MAX_HEADER_BYTES,
-        connect: options.connect ?? {
-          ...connectionOptions(options.tls?.(url.host)),
-          timeout: options.connectTimeoutMs ?? 10_000,
-        },
-      });
-      pools.set(url.origin, pool);
-    }
-    return pool;
+  const open = async (url: URL): Promise<Door> => {
+    const {
+      tls,
+      proxy,
+      connectTimeoutMs: timeoutMs = CONNECT_TIMEOUT_MS,
+    } = (await options.route?.(url)) ?? {};
+    const plainProxy = url.protocol === 'http:' ? proxy : undefined;
+    const tunnel = proxy && (() => openTunnel(proxy, url, timeoutMs));
+    const pool = new Pool(plainProxy?.origin ?? url.origin, {
+      connections: CONNECTIONS_PER_ORIGIN,
+      allowH2: false,
+      headersTimeout: idleTimeoutMs,
+      bodyTimeout: idleTimeoutMs,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connect: noticingKept(
+        options.connect ??
+          (plainProxy
+            ? proxyConnector(plainProxy, url, timeoutMs)
+            : createConnector(tls, timeoutMs, tunnel)),
+      ),
+    });
+    if (isClosed) await pool.destroy();
+    return { pool, ...(plainProxy && { plainProxy }) };
+  };
+
+  const doorTo = (url: URL): Promise<Door> => {
+    const known = doors.get(url.origin);
+    if (known !== undefined) return known;
+    const door = open(new URL(url.origin));
+    doors.set(url.origin, door);
+    door.catch(() => doors.delete(url.origin));
+    return door;
   };
 
   return {
     async send(request) {
       request.signal?.throwIfAborted();
       const { url, body } = request;
-      const pool = poolFor(url);
+      const { pool, plainProxy } = await doorTo(url);
+      request.signal?.throwIfAborted();
       const common = {
         method: request.method as 'GET',
-        path: `${url.pathname}${url.search}`,
-        headers: { ...BASE_HEADERS, ...request.headers, ...lengthOf(request) },
+        path: `${plainProxy ? url.origin : ''}${url.pathname}${url.search}`,
+        headers: {
+          ...BASE_HEADERS,
+          ...request.headers,
+          ...lengthOf(request),
+          ...(plainProxy && { host: url.host, ...proxyAuthorization(plainProxy) }),
+        },
+      };
+      const answered = async (answer: Answer): Promise<HttpResponse> => {
+        const response = wrap(answer, request);
+        if (plainProxy === undefined || answer.statusCode !== 407) return response;
+        await response.drop();
+        throw proxyRefused(plainProxy, url, 407);
       };
       if (body === undefined || body instanceof Uint8Array) {
         const signal = request.signal ?? null;
@@ -120,10 +155,10 @@ export function createHttp(options: HttpOptions = {}): Http {
             signal,
             headersTimeout,
           });
-          return wrap(answer, request);
+          return await answered(answer);
         } catch (error) {
           request.signal?.throwIfAborted();
-          throw connectionError(error, url);
+          throw unanswered(error, url);
         }
       }
       const sending = watchBody(body, url, idleTimeoutMs, request.heldBytes);
@@ -136,10 +171,10 @@ export function createHttp(options: HttpOptions = {}): Http {
           // The library's clock also runs while the body is being sent; ours knows better.
           headersTimeout: 0,
         });
-        return wrap(answer, request);
+        return await answered(answer);
       } catch (error) {
         request.signal?.throwIfAborted();
-        throw sending.failure()?.error ?? connectionError(error, url);
+        throw sending.failure()?.error ?? unanswered(error, url, sending.sentBytes);
       } finally {
         sending.end();
       }
@@ -149,17 +184,32 @@ export function createHttp(options: HttpOptions = {}): Http {
       try {
         const path = `${url.pathname}${url.search}`;
         const asked = { method: method as 'GET', path, headers: { ...BASE_HEADERS, ...headers } };
-        return await requestUpgrade(poolFor(url), asked, protocol, signal);
+        const { pool } = await doorTo(url);
+        return await requestUpgrade(pool, asked, protocol, signal);
       } catch (error) {
         signal?.throwIfAborted();
         throw connectionError(error, url);
       }
     },
     async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
-      pools.clear();
+      isClosed = true;
+      const opened = await Promise.allSettled(doors.values());
+      await Promise.all(
+        opened.map((door) => (door.status === 'fulfilled' ? door.value.pool.destroy() : undefined)),
+      );
+      doors.clear();
     },
   };
+}
+
+/** A connection that took more than this had not been closed before. */
+const STALE_BYTES = 1024 * 1024;
+
+/** What became of a request that got no answer. */
+function unanswered(error: unknown, url: URL, sentBytes = 0): unknown {
+  const failure = connectionError(error, url);
+  const isStale = isSlipwayError(failure, 'NETWORK') && sentBytes <= STALE_BYTES && wasKept(error);
+  return isStale ? failure.with({ staleConnection: true }) : failure;
 }
 
 const BASE_HEADERS = { 'user-agent': 'slipway', 'accept-encoding': 'identity' };
@@ -167,52 +217,6 @@ const BASE_HEADERS = { 'user-agent': 'slipway', 'accept-encoding': 'identity' };
 function lengthOf({ body, bodyBytes }: HttpRequest): Record<string, string> {
   const length = body instanceof Uint8Array ? body.byteLength : bodyBytes;
   return length === undefined ? {} : { 'content-length': String(length) };
-}
-
-interface WatchedBody {
-  readonly body: Bytes;
-  /** aborted when the other side takes nothing, or says nothing to a body that is complete */
-  readonly stalled: AbortSignal;
-  /** what the body's own iteration threw: the library wraps it */
-  failure(): { readonly error: unknown } | undefined;
-  /** The answer is there. */
-  end(): void;
-}
-
-/** Time counts against the other side only while it is its turn: a slow source is no stall. */
-function watchBody(bytes: Bytes, url: URL, idleTimeoutMs: number, heldBytes = 0): WatchedBody {
-  const stall = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  let failure: { error: unknown } | undefined;
-  let hasEnded = false;
-  const expectWithin = (ms: number): void => {
-    if (hasEnded || idleTimeoutMs === 0) return;
-    timer = setTimeout(() => stall.abort(stalled(url)), ms);
-  };
-  async function* watched(): Bytes {
-    let sentBytes = heldBytes;
-    try {
-      for await (const chunk of bytes) {
-        expectWithin(idleTimeoutMs);
-        sentBytes += chunk.byteLength;
-        yield chunk;
-        clearTimeout(timer);
-      }
-    } catch (error) {
-      failure = { error };
-      throw error;
-    }
-    expectWithin(idleTimeoutMs + sentBytes / BYTES_PER_MS);
-  }
-  return {
-    body: watched(),
-    stalled: stall.signal,
-    failure: () => failure,
-    end() {
-      hasEnded = true;
-      clearTimeout(timer);
-    },
-  };
 }
 
 type Answer = Awaited<ReturnType<Pool['request']>>;

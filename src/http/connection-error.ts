@@ -1,5 +1,6 @@
 import { errors } from 'undici';
 import { SlipwayError, systemCode } from '../errors.ts';
+import { showText } from './shown.ts';
 
 /** What a failed connection means, in our words. Errors of Slipway's own pass through. */
 export function connectionError(error: unknown, url: URL): unknown {
@@ -11,7 +12,7 @@ export function connectionError(error: unknown, url: URL): unknown {
       host,
       transient,
       ...(hint === undefined ? {} : { hint }),
-      cause: error,
+      cause: plainCause(error),
     });
   switch (code) {
     case 'ENOTFOUND':
@@ -36,10 +37,12 @@ export function connectionError(error: unknown, url: URL): unknown {
     case 'ECONNRESET':
     case 'EPIPE':
     case 'UND_ERR_SOCKET':
-    case 'UND_ERR_DESTROYED':
-    case 'UND_ERR_CLOSED':
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
       return network(`${host} cut the connection`, true);
+    case 'UND_ERR_DESTROYED':
+    case 'UND_ERR_CLOSED':
+      // Our own doing: whoever still waits then must not try again.
+      return network(`the connections to ${host} were closed`, false);
     case 'UND_ERR_HEADERS_OVERFLOW':
       return new SlipwayError('LIMIT_EXCEEDED', `${host} sent too large headers`, { host });
   }
@@ -47,7 +50,7 @@ export function connectionError(error: unknown, url: URL): unknown {
     return new SlipwayError('TLS', `${host} does not speak TLS, or none that we accept`, {
       host,
       hint: `if this registry is meant to be plain http, say --plain-http ${host}`,
-      cause: error,
+      cause: plainCause(error),
     });
   }
   if (code !== undefined && isCertificateCode(code)) {
@@ -56,8 +59,8 @@ export function connectionError(error: unknown, url: URL): unknown {
       `the certificate of ${host} isn't trusted: ${certificate(code)}`,
       {
         host,
-        hint: `trust its authority (NODE_EXTRA_CA_CERTS=FILE), or say --skip-tls-verify ${host}`,
-        cause: error,
+        hint: certificateHint(code, host),
+        cause: plainCause(error),
       },
     );
   }
@@ -65,14 +68,16 @@ export function connectionError(error: unknown, url: URL): unknown {
     return new SlipwayError('NOT_A_REGISTRY', `what answers at ${host} is no HTTP server`, {
       host,
       ...(url.protocol === 'http:' ? { hint: 'it may want TLS: leave --plain-http away' } : {}),
-      cause: error,
+      cause: plainCause(error),
     });
   }
+  const wants = clientAlert(code);
+  if (wants !== undefined) return clientCertificateWanted(host, wants);
   if (code !== undefined && /^ERR_(?:SSL|TLS|OSSL)_/.test(code)) {
     return new SlipwayError('TLS', `no TLS connection to ${host} came about: ${code}`, {
       host,
       hint: 'the registry may want a client certificate, or another version of TLS',
-      cause: error,
+      cause: plainCause(error),
     });
   }
   if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) {
@@ -86,7 +91,7 @@ export function stalled(url: URL, cause?: unknown): SlipwayError {
   return new SlipwayError('NETWORK', `${url.host} stopped answering`, {
     host: url.host,
     transient: true,
-    ...(cause === undefined ? {} : { cause }),
+    ...(cause === undefined ? {} : { cause: plainCause(cause) }),
   });
 }
 
@@ -123,6 +128,65 @@ export function isCertificateCode(code: string): boolean {
   return Object.hasOwn(CERTIFICATE_CODES, code) || code.startsWith('CERT_');
 }
 
+const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]);
+
+/** True if a certificate was refused that more authorities might vouch for. */
+export function isUnknownAuthority(error: unknown): boolean {
+  return UNKNOWN_AUTHORITY.has(deepestCode(error) ?? '');
+}
+
+/** The server's alerts about the certificate that we showed, or didn't; their prefixes vary. */
+const CLIENT_CERTIFICATE_ALERTS: Readonly<Record<string, string>> = {
+  CERTIFICATE_REQUIRED: 'wants a client certificate',
+  BAD_CERTIFICATE: 'wants another client certificate, or one at all',
+  CERTIFICATE_EXPIRED: 'says that the client certificate has expired',
+  CERTIFICATE_REVOKED: 'says that the client certificate was revoked',
+  CERTIFICATE_UNKNOWN: 'does not accept the client certificate',
+  UNSUPPORTED_CERTIFICATE: 'does not accept the client certificate',
+  UNKNOWN_CA: 'does not know the authority of the client certificate',
+};
+
+const ALERT = /^ERR_SSL_.*_ALERT_(.+)$/;
+
+/** True for the other side's own word that TLS is over. */
+export function isAlert(error: unknown): boolean {
+  return ALERT.test(systemCode(error) ?? '');
+}
+
+/** True for the alert of a server that wants to know who connects. */
+export function isAboutClient(error: unknown): boolean {
+  return clientAlert(systemCode(error)) !== undefined;
+}
+
+function clientAlert(code: string | undefined): string | undefined {
+  return CLIENT_CERTIFICATE_ALERTS[ALERT.exec(code ?? '')?.[1] ?? ''];
+}
+
+/** The error of a server that wants to know who connects. */
+export function clientCertificateWanted(host: string, says: string): SlipwayError {
+  return new SlipwayError('TLS', `${host} ${says}`, {
+    host,
+    hint: `put client.cert and client.key into /etc/docker/certs.d/${host}`,
+  });
+}
+
+function certificateHint(code: string, host: string): string {
+  const orSkip = `or say --skip-tls-verify ${host}`;
+  if (UNKNOWN_AUTHORITY.has(code)) {
+    return `put its authority's certificate at /etc/docker/certs.d/${host}/ca.crt (or name it in SSL_CERT_FILE), ${orSkip}`;
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return `call the registry by a name that its certificate has, ${orSkip}`;
+  }
+  return `whoever runs ${host} has to renew it, ${orSkip}`;
+}
+
 function certificate(code: string): string {
   const reason = CERTIFICATE_CODES[code] ?? code;
   const isAboutTime = code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID';
@@ -153,4 +217,15 @@ function triedAddresses(error: unknown): string {
   };
   visit(error, 0);
   return addresses.size === 0 ? '' : ` (tried ${[...addresses].join(', ')})`;
+}
+
+/**
+ * What a library threw, without all that it hangs on its errors: received bytes, addresses with a
+ * password, headers. Whoever prints an error with its causes would print that too.
+ */
+function plainCause(error: unknown): Error {
+  const { name, message } = error instanceof Error ? error : new Error('not an error');
+  const plain = Object.assign(new Error(showText(message)), { name });
+  const code = systemCode(error);
+  return code === undefined ? plain : Object.assign(plain, { code });
 }

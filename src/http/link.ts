@@ -5,7 +5,7 @@
 export function nextLink(headers: readonly string[]): string | undefined {
   for (const header of headers) {
     // A target may hold commas and semicolons, so links are found by their angle brackets.
-    for (const match of header.matchAll(/<([^>]*)>([^<]*)/g)) {
+    for (const match of header.matchAll(/<([^<>]*)>([^<]*)/g)) {
       const [, target = '', parameters = ''] = match;
       const rel = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,]+))/i.exec(parameters);
       const relations = (rel?.[1] ?? rel?.[2] ?? '').toLowerCase().split(/\s+/);

@@ -58,6 +58,8 @@ export interface RetryOptions {
  * Does `step` until it succeeds, fails for good, or the attempts are used up. Full jitter; a wait
  * that the host asked for holds for all requests to it and counts as no attempt.
  *
+ * What was sent over a kept connection that proved closed is repeated at once, the first time.
+ *
  * A failure after the last attempt isn't transient any more, so that attempts never multiply where
  * a step that is repeated consists of others.
  */
@@ -66,6 +68,7 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
   const startedAt = performance.now();
   let failures = 0;
   let waits = 0;
+  let hasBeenStale = false;
   let reached = options.progress?.() ?? 0;
   for (;;) {
     await waitForGate(gate, signal);
@@ -74,6 +77,10 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
     } catch (error) {
       signal?.throwIfAborted();
       if (!isSlipwayError(error) || error.facts.transient !== true) throw error;
+      if (error.facts.staleConnection === true && !hasBeenStale) {
+        hasBeenStale = true;
+        continue;
+      }
       const reachedNow = options.progress?.() ?? 0;
       if (reachedNow > reached) {
         failures = 0;

@@ -1,6 +1,9 @@
 import { connect } from 'node:tls';
 import { systemCode } from '../errors.ts';
-import { connectionError, isCertificateCode, isNotTls } from './connection-error.ts';
+import { orAborted } from './abort.ts';
+import { connectionError, isAboutClient, isCertificateCode, isNotTls } from './connection-error.ts';
+import { CONNECT_TIMEOUT_MS, type RouteLookup } from './route.ts';
+import { openTunnel } from './tunnel.ts';
 
 /**
  * Finds out whether a host that may speak plain http speaks TLS, without sending anything to it.
@@ -9,19 +12,28 @@ import { connectionError, isCertificateCode, isNotTls } from './connection-error
  * handshake that fails is an error, never a reason for http.
  *
  * @param host `name[:port]`; the port of https if left out
+ * @param route of which the proxy and the time limit are used
  * @throws SlipwayError `NETWORK`, `TLS`
  */
 export async function probeScheme(
   host: string,
-  { timeoutMs = 10_000, signal }: { timeoutMs?: number; signal?: AbortSignal | undefined } = {},
+  {
+    timeoutMs: wantedMs,
+    route,
+    signal,
+  }: { timeoutMs?: number; route?: RouteLookup; signal?: AbortSignal | undefined } = {},
 ): Promise<'https' | 'http'> {
   const url = new URL(`https://${host}`);
   const name = url.hostname.replace(/^\[|\]$/g, '');
   signal?.throwIfAborted();
+  const { proxy, connectTimeoutMs = CONNECT_TIMEOUT_MS } = (await route?.(url)) ?? {};
+  const timeoutMs = wantedMs ?? connectTimeoutMs;
+  const tunnel = proxy && (await orAborted(openTunnel(proxy, url, timeoutMs), signal));
   return await new Promise((resolve, reject) => {
     const socket = connect({
       host: name,
       port: Number(url.port === '' ? 443 : url.port),
+      ...(tunnel && { socket: tunnel }),
       ...(/^[0-9.]+$|:/.test(name) ? {} : { servername: name }),
     });
     const onAbort = () => settle(() => reject(signal?.reason));
@@ -38,7 +50,9 @@ export async function probeScheme(
     socket.once('secureConnect', () => settle(() => resolve('https')));
     socket.once('error', (error) => {
       if (isNotTls(error)) return settle(() => resolve('http'));
-      if (isCertificateCode(systemCode(error) ?? '')) return settle(() => resolve('https'));
+      // Here nobody shows a certificate, neither they one that is known nor we one at all.
+      const isTls = isCertificateCode(systemCode(error) ?? '') || isAboutClient(error);
+      if (isTls) return settle(() => resolve('https'));
       settle(() => reject(connectionError(error, url)));
     });
   });

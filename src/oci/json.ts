@@ -1,4 +1,5 @@
 import { SlipwayError } from '../errors.ts';
+import { brokenAt } from './json-position.ts';
 
 /** Caps on documents that come from outside, in bytes and levels. */
 export const DOCUMENT_LIMITS = {
@@ -95,7 +96,7 @@ function parseJson(bytes: Uint8Array, what: string, maxBytes: number): unknown {
     return JSON.parse(text);
   } catch {
     // The parser's own message quotes the text, which may hold secrets or escape sequences.
-    throw invalid(what, 'is not valid JSON');
+    throw invalid(what, `is not valid JSON: see ${brokenAt(text)}`);
   }
 }
 

@@ -1,7 +1,9 @@
 import { createLane } from '../bytes/lane.ts';
+import { originOf } from '../content/graph.ts';
 import { atSide } from '../content/side.ts';
 import { type SurveyOptions, surveyGraph } from '../content/survey.ts';
 import { isInRegistry } from '../content/transport.ts';
+import type { Emit } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { createJobs, type Job } from './job.ts';
@@ -54,6 +56,7 @@ export interface PlannedPiece {
 export interface PlanOptions extends LookOptions {
   /** compress what isn't yet, so that every digest is known */
   readonly resolve?: boolean;
+  readonly emit?: Emit;
 }
 
 const HEADS_AT_ONCE = 8;
@@ -90,7 +93,7 @@ export async function planPublication(
   const raw = new Map(
     destinations.flatMap(({ compress }) => compress.map((it) => [it.diffId, it.size])),
   );
-  return {
+  const plan: Plan = {
     isResolved: raw.size === 0,
     destinations,
     totals: {
@@ -100,6 +103,15 @@ export async function planPublication(
       compress: [...raw.values()].reduce((total, size) => total + size, 0),
     },
   };
+  const tags = destinations.flatMap((destination) => destination.tags);
+  options.emit?.({
+    type: 'plan',
+    isResolved: plan.isResolved,
+    destinations: destinations.length,
+    tags: tags.filter(({ from, to }) => from === undefined || from !== to).length,
+    ...plan.totals,
+  });
+  return plan;
 }
 
 interface Planning extends SurveyOptions {
@@ -155,7 +167,8 @@ async function planPieces(job: Job, planning: Planning): Promise<readonly Planne
     if (await exists(blob)) return planned('blob', blob, 'present');
     const key = `${host}\n${blob.digest}`;
     const first = planning.firsts.get(key);
-    const own = graph.from !== undefined && graph.from.host === host ? graph.from.path : undefined;
+    const origin = originOf(graph, blob.digest);
+    const own = origin?.host === host ? origin?.path : undefined;
     const seen = isInRegistry(target) ? (await target.seenIn(blob))[0] : undefined;
     const from = own ?? first ?? seen;
     if (path !== undefined && first === undefined) planning.firsts.set(key, path);

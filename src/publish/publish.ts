@@ -1,6 +1,6 @@
 import { fromMemory } from '../bytes/stream.ts';
 import { copyImages, type Delivery, type DeliveryOptions } from '../content/delivery.ts';
-import { canTestConditions } from '../content/transport.ts';
+import { canTestConditions, countsRequests } from '../content/transport.ts';
 import { SlipwayError } from '../errors.ts';
 import { silent } from '../events.ts';
 import { asSlipwayError, createJobs, type Job, resultOf } from './job.ts';
@@ -183,6 +183,5 @@ function startClock(jobs: readonly Job[]): { stop(): void } {
 }
 
 function requestsOf({ target }: Destination): number {
-  const { requests } = target as { requests?: unknown };
-  return typeof requests === 'number' ? requests : 0;
+  return countsRequests(target) ? target.requests : 0;
 }

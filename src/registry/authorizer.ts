@@ -1,4 +1,4 @@
-import type { Credential, CredentialLookup } from '../credentials/credential.ts';
+import { accountOf, type Credential, type CredentialLookup } from '../credentials/credential.ts';
 import { isSlipwayError } from '../errors.ts';
 import { orAborted } from '../http/abort.ts';
 import { type Challenge, parseChallenges } from '../http/challenge.ts';
@@ -40,12 +40,16 @@ export interface Authorizer {
   accepted(sent: string | undefined, asking: Asking): void;
 }
 
+/** Is told each token of a login. */
+export type OnLogin = (token: Pick<Token, 'identityToken'>) => void;
+
 /** Makes the authorizer of one registry; credentials are looked up when they are first needed. */
 export function createAuthorizer(
   http: Http,
   registry: URL,
   lookup: CredentialLookup,
   realmPolicy: TokenRealmPolicy,
+  onLogin?: OnLogin,
 ): Authorizer {
   let challenge: Challenge | undefined;
   const tokens = new Map<string, Promise<Token>>();
@@ -104,7 +108,9 @@ export function createAuthorizer(
         scopes,
         credential,
         realmPolicy,
+        isLogin: onLogin !== undefined,
       });
+      if (onLogin !== undefined) fresh.then(onLogin, () => {});
       tokens.set(key, fresh);
       fresh.catch(() => {
         if (tokens.get(key) === fresh) tokens.delete(key);
@@ -190,7 +196,7 @@ export function lacksScope(response: HttpResponse): boolean {
 }
 
 function tokenKey(credential: Credential | undefined, scopes: readonly Scope[]): string {
-  return `${credential?.username ?? ''} ${keyOf(scopes)}`;
+  return `${accountOf(credential)} ${keyOf(scopes)}`;
 }
 
 function keyOf(scopes: readonly Scope[]): string {

@@ -1,4 +1,5 @@
 import { printable } from '../bytes/printable.ts';
+import { HIDDEN } from '../bytes/secrets.ts';
 import {
   type ErrorCode,
   type ErrorFacts,
@@ -7,7 +8,9 @@ import {
   SlipwayError,
 } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
+import { clientCertificateWanted } from '../http/connection-error.ts';
 import { retryAfterMs } from '../http/retry-after.ts';
+import { isSecretField, showText } from '../http/shown.ts';
 import { isJsonObject } from '../oci/json.ts';
 
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -31,21 +34,29 @@ export async function registryError(
   const { doing, isLoggedIn = false, ...where } = facts;
   const status = isLoggedIn && response.status === 401 ? 403 : response.status;
   const type = response.header('content-type') ?? '';
-  const details = await readDetails(response);
-  if (details === undefined) {
+  const text = await readText(response);
+  if (text === undefined) {
     return new SlipwayError(
       'LIMIT_EXCEEDED',
       `${where.host} answered ${response.status} with more text than any honest error has`,
       { ...where, status: response.status },
     );
   }
+  // nginx lets the handshake pass and then answers a page; so does whatever is built on it.
+  if (status === 400 && /No required SSL certificate was sent/.test(text)) {
+    return clientCertificateWanted(where.host, 'wants a client certificate');
+  }
+  if (status === 400 && /The SSL certificate error/.test(text)) {
+    return clientCertificateWanted(where.host, 'does not accept the client certificate');
+  }
+  const details = detailsOf(text);
   const codes = details.map(({ code }) => code);
   const words = details.map(describeDetail).join('; ');
   const waitMs = retryAfterMs(response.header('retry-after'));
   const what = doing === undefined ? '' : ` when asked to ${doing}`;
   const isWebPage = details.length === 0 && /^text\/html\b/i.test(type);
   const { code, meaning, hint } = classify(status, codes, words, isWebPage, where.host);
-  const server = printable(response.header('server') ?? '', 60);
+  const server = printable(showText(response.header('server') ?? ''), 60);
   const said =
     words !== '' ? `: ${words}` : isWebPage ? ` with a web page${server && ` from ${server}`}` : '';
   return new SlipwayError(
@@ -101,7 +112,7 @@ function classify(
       return {
         code: 'AUTH_REQUIRED',
         meaning: 'not logged in, or the credentials were refused',
-        hint: `log in with: docker login ${host}`,
+        hint: `log in with: slipway login ${host}`,
       };
     case 403:
       return {
@@ -167,18 +178,20 @@ function classify(
 }
 
 /** Undefined for a text that goes over the cap: that is final, whatever the status. */
-async function readDetails(response: HttpResponse): Promise<RegistryErrorDetail[] | undefined> {
-  let text: string;
+async function readText(response: HttpResponse): Promise<string | undefined> {
   try {
-    text = (await response.read(MAX_ERROR_BYTES, ERROR_TIMEOUT_MS)).toString('utf8');
+    return (await response.read(MAX_ERROR_BYTES, ERROR_TIMEOUT_MS)).toString('utf8');
   } catch (error) {
     await response.drop();
-    return isSlipwayError(error, 'LIMIT_EXCEEDED') ? undefined : [];
+    return isSlipwayError(error, 'LIMIT_EXCEEDED') ? undefined : '';
   }
+}
+
+function detailsOf(text: string): RegistryErrorDetail[] {
   let json: unknown;
   try {
-    json = JSON.parse(text, (_key, value) =>
-      typeof value === 'string' ? printable(value) : value,
+    json = JSON.parse(text, (key, value) =>
+      isSecretField(key) ? HIDDEN : typeof value === 'string' ? printable(showText(value)) : value,
     );
   } catch {
     return [];

@@ -25,10 +25,12 @@ import {
   withSession,
 } from './probes.ts';
 import { pushBlob } from './push.ts';
-import { cancel, commit, openSession, sendPart } from './session.ts';
+import { cancel, commit, mountBlob, sendPart } from './session.ts';
 
 /** What a registry was seen to do; undefined where it could not be found out. */
 export interface Examination {
+  /** what kind of registry it is, as its name or its answers tell; for people */
+  readonly kind: string;
   readonly wholeBlobs: boolean | undefined;
   readonly streams: boolean | undefined;
   readonly chunks: boolean | undefined;
@@ -77,8 +79,8 @@ export async function examine(
   const body = await bodies(context, left, signal);
   const keepsPartialUploads = await tried(signal, () => keepsWhatWasCut(context, signal));
   const mounts = await tried(signal, async () => {
-    const answer = await openSession(neighbour, layer.descriptor, context.repository.path, signal);
-    if (answer !== 'mounted') await cancel(neighbour, answer);
+    const answer = await mountBlob(neighbour, layer.descriptor, context.repository.path, signal);
+    if (answer !== undefined && answer !== 'mounted') await cancel(neighbour, answer);
     return answer === 'mounted' && (await blobExists(neighbour, layer.descriptor, options));
   });
   if (mounts === true) left.push({ context: neighbour, digest: layer.descriptor.digest });
@@ -123,7 +125,7 @@ export async function examine(
   const kept = await removeBlobs(left, signal);
   if (deletesManifests === false) kept.unshift('a manifest with its tags');
   context.host.traits.learn(onlyKnown({ ...found, takesChunks: body.chunks }));
-  return { ...body, ...found, left: kept };
+  return { kind: context.host.traits.now.name, ...body, ...found, left: kept };
 }
 
 type Bodies = Pick<Examination, 'wholeBlobs' | 'streams' | 'chunks' | 'minChunkBytes'>;

@@ -1,10 +1,10 @@
 import { type Bytes, collect, fromMemory } from '../bytes/stream.ts';
-import type { CredentialLookup } from '../credentials/credential.ts';
+import { accountOf, type CredentialLookup } from '../credentials/credential.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { orAborted } from '../http/abort.ts';
 import type { Http, HttpResponse } from '../http/client.ts';
-import { isLoopback, sameOrigin } from '../http/origin.ts';
+import { sameOrigin } from '../http/origin.ts';
 import { createPace } from '../http/pace.ts';
 import {
   closeGate,
@@ -14,16 +14,20 @@ import {
   withRetry,
 } from '../http/retry.ts';
 import { probeScheme } from '../http/scheme.ts';
-import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
-import { type Authorizer, createAuthorizer, isAboutLogin, lacksScope } from './authorizer.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import {
+  type Authorizer,
+  createAuthorizer,
+  isAboutLogin,
+  lacksScope,
+  type OnLogin,
+} from './authorizer.ts';
 import { isTransientStatus, registryError } from './errors.ts';
 import { redirectTarget } from './location.ts';
+import { pathAt, type Reach, takesNoPushes } from './reach.ts';
 import type { Scope } from './scope.ts';
 import type { TokenRealmPolicy } from './token-realm.ts';
 import type { Traits } from './traits.ts';
-
-/** How plain http is used with a host: see trust rules in `docs/security.md`. */
-export type SchemeChoice = 'https' | 'http' | 'probe';
 
 export interface HostSettings {
   readonly http: Http;
@@ -34,8 +38,10 @@ export interface HostSettings {
   readonly traits: Traits;
   /** large blobs that are sent at once, at most, and half as many as small ones; undefined: adapts */
   readonly jobs?: number;
-  /** undefined: https, or a probe where the host is this machine */
-  readonly scheme?: SchemeChoice;
+  /** requests prove a login, and this is told of what they get for it */
+  readonly onLogin?: OnLogin;
+  /** Where and how the host is asked; found out when the first request is sent. */
+  reach(): Promise<Reach>;
 }
 
 /** A request to a registry. */
@@ -104,16 +110,9 @@ const SMALL_BYTES = 1024 * 1024;
 const LARGE_AT_ONCE = { startAtOnce: 4, mostAtOnce: 8 };
 const SMALL_AT_ONCE = { startAtOnce: 8, mostAtOnce: 16 };
 
-/** The host that really answers for the names of a reference's host. */
-function endpointOf(host: string): string {
-  return host === DOCKER_HUB ? 'registry-1.docker.io' : host;
-}
-
 /** Makes the state of one host; nothing is sent before the first request. */
 export function createHost(name: string, gate: HostGate, settings: HostSettings): RegistryHost {
   const { http, retry, emit } = settings;
-  const endpoint = endpointOf(name);
-  const hostname = new URL(`https://${endpoint}`).hostname;
   const { jobs } = settings;
   const large = createPace(
     jobs === undefined ? LARGE_AT_ONCE : { startAtOnce: jobs, mostAtOnce: jobs },
@@ -131,11 +130,11 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
   const expected: Scope[] = [];
 
   const base = async (signal?: AbortSignal): Promise<URL> => {
-    const choice = settings.scheme ?? (isLoopback(hostname) ? 'probe' : 'https');
-    if (choice !== 'probe') return new URL(`${choice}://${endpoint}`);
+    const { host, scheme: choice, route } = await settings.reach();
+    if (choice !== 'probe') return new URL(`${choice}://${host}`);
     if (probing === undefined) {
       // Shared by all requests: no single one's signal may end it for the others.
-      const probe = probeScheme(endpoint).then((scheme) => new URL(`${scheme}://${endpoint}`));
+      const probe = probeScheme(host, { route }).then((scheme) => new URL(`${scheme}://${host}`));
       probing = probe;
       probe.then(
         () => {
@@ -150,25 +149,30 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
     return await orAborted(probing, signal);
   };
 
-  const begin = (origin: URL): Authorizer => {
-    const { credentials, realmPolicy } = settings;
-    const begun = createAuthorizer(http, origin, credentials, realmPolicy);
+  const begin = (origin: URL, ownHttp: Http): Authorizer => {
+    const { credentials, realmPolicy, onLogin } = settings;
+    const begun = createAuthorizer(ownHttp, origin, credentials, realmPolicy, onLogin);
     begun.expect(expected);
     return begun;
   };
 
   const attempt = async (request: RegistryRequest): Promise<HttpResponse> => {
     const { signal } = request;
+    const reach = await settings.reach();
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    if (!isRead && !reach.takesPushes) throw takesNoPushes(name);
     const origin = await base(signal);
-    authorizer ??= begin(origin);
-    let url = new URL(request.url, origin);
+    const ownHttp = withHeaders(http, origin, reach.headers);
+    authorizer ??= begin(origin, ownHttp);
+    const { url: asked } = request;
+    let url = typeof asked === 'string' ? new URL(pathAt(reach, asked), origin) : asked;
     let refusals = 0;
     let redirects = 0;
     for (;;) {
       const isOwn = sameOrigin(url, origin);
       const authorization = isOwn ? await authorizer.header(request) : undefined;
       sent.set(request.repository.path, (sent.get(request.repository.path) ?? 0) + 1);
-      const response = await http.send({
+      const response = await ownHttp.send({
         method: request.method,
         url,
         headers: {
@@ -181,6 +185,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
         signal,
       });
       gate.answered = true;
+      if (isOwn) settings.traits.recognise(response);
       if (isOwn && isAboutLogin(response)) {
         const refusal = { sent: authorization, refusals: refusals++ };
         if (await authorizer.learn(response, request, refusal)) {
@@ -248,7 +253,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
       (sizeBytes < SMALL_BYTES ? small : large).run(work, signal, sizeBytes),
     requests: ({ path }) => sent.get(path) ?? 0,
     async account(repository) {
-      return (await settings.credentials(repository))?.username ?? '';
+      return accountOf(await settings.credentials(repository));
     },
   };
 }
@@ -257,6 +262,20 @@ function tooManyRedirects(host: string): SlipwayError {
   return new SlipwayError('NOT_A_REGISTRY', `${host} redirects more than ${MAX_REDIRECTS} times`, {
     host,
   });
+}
+
+/** A client that adds headers to what goes to this origin: decided at each hop. */
+function withHeaders(http: Http, origin: URL, headers: Readonly<Record<string, string>>): Http {
+  if (Object.keys(headers).length === 0) return http;
+  return {
+    ...http,
+    send: (request) =>
+      http.send(
+        sameOrigin(request.url, origin)
+          ? { ...request, headers: { ...headers, ...request.headers } }
+          : request,
+      ),
+  };
 }
 
 /** The same answer with its body read. */

@@ -83,8 +83,7 @@ export async function withSession<T>(
   signal: AbortSignal | undefined,
   send: (session: UploadSession) => Promise<T>,
 ): Promise<T | undefined> {
-  const session = await openSession(context, undefined, undefined, signal);
-  if (session === 'mounted') return undefined;
+  const session = await openSession(context, signal);
   let isDone = false;
   try {
     const sent = await send(session);
@@ -117,8 +116,7 @@ export async function keepsWhatWasCut(
   context: RepositoryContext,
   signal: AbortSignal | undefined,
 ): Promise<boolean | undefined> {
-  const session = await openSession(context, undefined, undefined, signal);
-  if (session === 'mounted') return undefined;
+  const session = await openSession(context, signal);
   const cut = new AbortController();
   const signals = signal === undefined ? [cut.signal] : [cut.signal, signal];
   const piece = pieceOf(randomBytes(2 * CUT_AFTER_BYTES));

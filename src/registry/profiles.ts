@@ -1,3 +1,5 @@
+import type { Challenge } from '../http/challenge.ts';
+
 /** What is known of a kind of registry before it was asked. A field that is left out isn't known. */
 export interface HostProfile {
   /** for people */
@@ -25,8 +27,8 @@ interface HostRow extends HostProfile {
 }
 
 /**
- * Registries by the name of their host. Products that run under any name (Harbor, Artifactory,
- * Nexus, Gitea, distribution, zot, our own) aren't known by it: what they do is learned.
+ * Registries by the name of their host. Products that run under any name are told by their answers,
+ * if at all, and what they do is learned.
  */
 const BY_HOST: readonly HostRow[] = [
   {
@@ -89,14 +91,72 @@ const BY_HOST: readonly HostRow[] = [
   },
 ];
 
-const UNKNOWN: HostProfile = { name: 'an unknown registry' };
+/** What an answer shows of who gave it. */
+interface Signs {
+  /** the `Server` header */
+  readonly server: string | undefined;
+  readonly challenges: readonly Challenge[];
+}
 
-/** The profile of a host by its name, with or without port. */
-export function profileOf(host: string): HostProfile {
+interface ProductRow extends HostProfile {
+  readonly isIt: (signs: Signs) => boolean;
+}
+
+/** Products that run under any name, by what they answer. */
+const BY_SIGNS: readonly ProductRow[] = [
+  {
+    name: 'Harbor',
+    // https://github.com/goharbor/harbor/issues/10522
+    isIt: ({ challenges }) => challenges.some(asksAt(/\/service\/token$/, 'harbor-registry')),
+  },
+  {
+    name: 'GitLab',
+    // https://github.com/fraunhoferfokus/deckschrubber/issues/26
+    isIt: ({ challenges }) => challenges.some(asksAt(/\/jwt\/auth$/, 'container_registry')),
+    // https://docs.gitlab.com/administration/packages/container_registry/
+    deletesTags: true,
+    servesReferrers: false,
+  },
+  {
+    name: 'Gitea or Forgejo',
+    // https://github.com/go-gitea/gitea/issues/36907
+    isIt: ({ challenges }) => challenges.some(asksAt(/\/v2\/token$/, 'container_registry')),
+  },
+  {
+    name: 'Sonatype Nexus',
+    // https://github.com/sonatype/nexus-public/issues/967
+    isIt: ({ server }) => server !== undefined && /^Nexus\//.test(server),
+  },
+];
+
+function asksAt(realm: RegExp, service: string): (challenge: Challenge) => boolean {
+  return ({ parameters }) =>
+    parameters.get('service') === service && realm.test(parameters.get('realm') ?? '');
+}
+
+/** The product that gives an answer; undefined if it doesn't show. */
+export function productOf(signs: Signs): HostProfile | undefined {
+  return withoutTest(BY_SIGNS.find(({ isIt }) => isIt(signs)));
+}
+
+/** The product of this name. */
+export function productNamed(name: string): HostProfile | undefined {
+  return withoutTest(BY_SIGNS.find((row) => row.name === name));
+}
+
+function withoutTest(row: ProductRow | undefined): HostProfile | undefined {
+  if (row === undefined) return undefined;
+  const { isIt: _, ...profile } = row;
+  return profile;
+}
+
+export const UNKNOWN: HostProfile = { name: 'an unknown registry' };
+
+/** The profile of a host by its name, with or without port; undefined if its name tells nothing. */
+export function profileOf(host: string): HostProfile | undefined {
   const name = host.replace(/:[0-9]+$/, '').toLowerCase();
-  const { host: _, ...profile } = BY_HOST.find((row) => row.host.test(name)) ?? {
-    ...UNKNOWN,
-    host: /^/,
-  };
+  const row = BY_HOST.find((each) => each.host.test(name));
+  if (row === undefined) return undefined;
+  const { host: _, ...profile } = row;
   return profile;
 }

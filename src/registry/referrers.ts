@@ -5,7 +5,6 @@ import type { Open, Signalled } from '../content/transport.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
 import { nextLink } from '../http/link.ts';
-import { sameOrigin } from '../http/origin.ts';
 import { type Descriptor, describe } from '../oci/descriptor.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { DOCUMENT_LIMITS } from '../oci/json.ts';
@@ -19,6 +18,7 @@ import { isManifestType, MEDIA_TYPE } from '../oci/mediatype.ts';
 import { type RepositoryContext, whereIs } from './context.ts';
 import type { RegistryHost } from './host.ts';
 import { fetchManifest, putManifest, resolveManifest } from './manifests.ts';
+import { isNextPage } from './reach.ts';
 
 /** What belongs to the manifests of one repository. */
 export interface Referrers {
@@ -164,7 +164,7 @@ async function listByApi(
     const link = nextLink(response.headers('link'));
     if (link === undefined) return distinct(context, found);
     const next = URL.parse(link, response.url.href);
-    if (next === null || !sameOrigin(next, response.url) || !next.pathname.startsWith('/v2/')) {
+    if (next === null || !isNextPage(next, response.url, context.repository)) {
       throw broken(context, 'names a next page outside itself');
     }
     if (seen.has(next.href)) throw broken(context, 'names a page twice');

@@ -1,47 +1,28 @@
 import type { Signalled } from '../content/transport.ts';
-import { anonymous, type CredentialLookup } from '../credentials/credential.ts';
-import { type Emit, silent } from '../events.ts';
-import { createHttp, type Http } from '../http/client.ts';
-import { DEFAULT_RETRY_POLICY, openGate, type RetryPolicy } from '../http/retry.ts';
-import type { TlsSettings } from '../http/tls.ts';
-import { DOCKER_HUB, type RepositoryName } from '../oci/reference.ts';
-import type { Hints } from '../state/hints.ts';
+import type { Credential } from '../credentials/credential.ts';
+import { silent } from '../events.ts';
+import type { RepositoryName } from '../oci/reference.ts';
 import { createUploadSessions } from '../state/upload-sessions.ts';
 import { contextOf } from './context.ts';
 import { type Examination, examine } from './examine.ts';
-import { createHost, type RegistryHost, type SchemeChoice } from './host.ts';
+import { createHosts, type HostsOptions } from './hosts.ts';
+import type { LoginResult } from './login.ts';
+import { type ReadPlace, withMirrors } from './mirrors.ts';
 import { createRepository, type Repository } from './repository.ts';
 import { repositoryScope } from './scope.ts';
 import { createSightings } from './sightings.ts';
-import type { TokenRealmPolicy } from './token-realm.ts';
-import { createTraits } from './traits.ts';
 
-export interface RegistriesOptions {
-  /** who we are; anonymous if left out */
-  readonly credentials?: CredentialLookup;
-  /** see `--token-realm`; default `auto` */
-  readonly realmPolicy?: TokenRealmPolicy;
-  /** how often and how long is waited; parts left out are the defaults */
-  readonly retry?: Partial<RetryPolicy>;
-  /** plain http or https for a host, or `probe`; undefined lets Slipway's rules decide */
-  readonly scheme?: (host: string) => SchemeChoice | undefined;
-  readonly tls?: (host: string) => TlsSettings;
-  /** nothing sent and nothing received for so long ends a request; default 60,000 */
-  readonly idleTimeoutMs?: number;
-  /** where blobs were seen, open uploads, what hosts do: between runs; without it nothing is remembered */
-  readonly hints?: Hints;
-  /**
-   * large blobs that are sent to one registry at once, at most; if left out it adapts to each, from
-   * 4 on between 1 and 8
-   */
-  readonly jobs?: number;
-  readonly emit?: Emit;
-}
+export type RegistriesOptions = HostsOptions;
 
 /** All registries of one run: connections, tokens and patience are shared by host. */
 export interface Registries {
   /** A repository as Source and Target. Nothing is sent before it is used. */
   repository(name: RepositoryName): Repository;
+  /**
+   * The same repository to read from: what is configured as its mirrors is asked first. A tag may
+   * then be the mirror's, which can lag behind; content is what its digest says wherever it is from.
+   */
+  source(name: RepositoryName): Repository;
   /**
    * Announces that this run will push to a repository: where a registry's token service allows it,
    * one token is fetched for all that were announced.
@@ -54,6 +35,13 @@ export interface Registries {
    * @throws SlipwayError what the registry says if nothing may be pushed there
    */
   examine(name: RepositoryName, options?: Signalled): Promise<Examination>;
+  /**
+   * Proves a login to a registry, without using it for anything else.
+   *
+   * @throws SlipwayError `AUTH_REQUIRED` if it is refused, `AUTH_REALM_REFUSED`, `NOT_A_REGISTRY`,
+   * `NETWORK`, `TLS` …
+   */
+  login(host: string, credential: Credential, options?: Signalled): Promise<LoginResult>;
   /** Cuts all connections. */
   close(): Promise<void>;
 }
@@ -68,45 +56,36 @@ export interface Registries {
  * await registries.close();
  */
 export function createRegistries(options: RegistriesOptions = {}): Registries {
-  const http: Http = createHttp({
-    ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
-  });
-  const hosts = new Map<string, RegistryHost>();
-
-  const hostFor = (name: string): RegistryHost => {
-    const known = hosts.get(name);
-    if (known !== undefined) return known;
-    const scheme = name === DOCKER_HUB ? 'https' : options.scheme?.(name);
-    const host = createHost(name, openGate(name), {
-      http,
-      credentials: options.credentials ?? anonymous,
-      realmPolicy: options.realmPolicy ?? 'auto',
-      retry: { ...DEFAULT_RETRY_POLICY, ...options.retry },
-      emit: options.emit ?? silent,
-      traits: createTraits(options.hints, name),
-      ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
-      ...(scheme === undefined ? {} : { scheme }),
-    });
-    hosts.set(name, host);
-    return host;
-  };
-
+  const { emit = silent } = options;
+  const hosts = createHosts(options);
   const shared = {
     sightings: createSightings(options.hints),
     uploads: createUploadSessions(options.hints),
-    emit: options.emit ?? silent,
+    emit,
   };
   const contextFor = (name: RepositoryName) =>
-    contextOf(name, { ...shared, host: hostFor(name.host) });
+    contextOf(name, { ...shared, host: hosts.main(name.host) });
 
   return {
     repository: (name) => createRepository(contextFor(name)),
+    source: (name) =>
+      withMirrors(
+        createRepository(contextFor(name)),
+        async () =>
+          (await hosts.readers(name.host)).map(
+            ({ host, ...place }): ReadPlace => ({
+              ...place,
+              context: contextOf(name, { ...shared, host }),
+            }),
+          ),
+        emit,
+      ),
     examine: (name, signalled) => {
       const neighbour = { ...name, path: `${name.path}-neighbour` };
       return examine(contextFor(name), contextFor(neighbour), signalled);
     },
-    expect: ({ host, path }) => hostFor(host).expect([repositoryScope(path, 'pull', 'push')]),
-    close: () => http.close(),
+    expect: ({ host, path }) => hosts.main(host).expect([repositoryScope(path, 'pull', 'push')]),
+    login: (host, credential, signalled) => hosts.login(host, credential, signalled),
+    close: () => hosts.close(),
   };
 }

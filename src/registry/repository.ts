@@ -7,6 +7,7 @@ import type {
   Open,
   Place,
   ReferrerLister,
+  RequestCounter,
   StreamTarget,
   TagOptions,
   TagRemover,
@@ -34,10 +35,8 @@ export interface Repository
     TagRemover,
     ManifestRemover,
     ReferrerLister,
-    ConditionTester {
-  /** requests that were sent for this repository so far, those for tokens left out */
-  readonly requests: number;
-}
+    RequestCounter,
+    ConditionTester {}
 
 /** Makes a repository of a host; nothing is sent before it is used. */
 export function createRepository(context: RepositoryContext): Repository {

@@ -37,37 +37,54 @@ const MAX_CHUNK_BYTES = 512 * 1024 * 1024;
 const CANCEL_TIMEOUT_MS = 2_000;
 
 /**
- * Opens an upload session (distribution-spec, "Pushing blobs"), and asks for a mount in the same
- * request where a repository that may hold the blob is known. A mount that isn't granted costs
- * nothing: the answer is a session.
+ * Asks for a blob to be mounted from another repository of the registry (distribution-spec,
+ * "Mounting a blob from another repository").
  *
- * @returns the session, or `mounted`
+ * @returns `mounted`; the session that a registry opens instead; undefined if it does neither, or
+ * is known not to mount
  */
+export async function mountBlob(
+  context: RepositoryContext,
+  { digest }: Descriptor,
+  from: string,
+  signal: AbortSignal | undefined,
+): Promise<UploadSession | 'mounted' | undefined> {
+  const { traits } = context.host;
+  if (traits.now.mounts === false) return undefined;
+  const query = new URLSearchParams({ mount: digest, from });
+  const scopes = [...context.push, repositoryScope(from, 'pull')];
+  const answer = await post(
+    context,
+    `${uploadsPath(context)}?${query}`,
+    scopes,
+    false,
+    signal,
+  ).catch(() => {
+    // A mount may be refused in any way: what is really wrong shows in the request without it.
+    signal?.throwIfAborted();
+    return undefined;
+  });
+  if (answer?.status === 202) return await sessionOf(answer, context);
+  await answer?.drop();
+  if (answer?.status === 201) return 'mounted';
+  // Other refusals may be about this one repository.
+  if (answer?.status === 405 || answer?.status === 501) traits.learn({ mounts: false });
+  return undefined;
+}
+
+/** Opens an upload session (distribution-spec, "Pushing blobs"). */
 export async function openSession(
   context: RepositoryContext,
-  descriptor: Descriptor | undefined,
-  from: string | undefined,
   signal: AbortSignal | undefined,
-): Promise<UploadSession | 'mounted'> {
-  const { traits } = context.host;
-  const path = `/v2/${context.repository.path}/blobs/uploads/`;
-  if (descriptor !== undefined && from !== undefined && traits.now.mounts !== false) {
-    const query = new URLSearchParams({ mount: descriptor.digest, from });
-    const scopes = [...context.push, repositoryScope(from, 'pull')];
-    const answer = await post(context, `${path}?${query}`, scopes, false, signal).catch(() => {
-      // A mount may be refused in any way: what is really wrong shows in the request without it.
-      signal?.throwIfAborted();
-      return undefined;
-    });
-    if (answer?.status === 202) return await sessionOf(answer, context);
-    await answer?.drop();
-    if (answer?.status === 201) return 'mounted';
-    // Other refusals may be about this one repository.
-    if (answer?.status === 405 || answer?.status === 501) traits.learn({ mounts: false });
-  }
-  const response = await post(context, path, context.push, true, signal);
+  descriptor?: Descriptor,
+): Promise<UploadSession> {
+  const response = await post(context, uploadsPath(context), context.push, true, signal);
   if (response.status >= 200 && response.status < 300) return await sessionOf(response, context);
   throw await uploadFailure(context, response, descriptor, 'open an upload');
+}
+
+function uploadsPath({ repository }: RepositoryContext): string {
+  return `/v2/${repository.path}/blobs/uploads/`;
 }
 
 async function post(

@@ -1,11 +1,11 @@
 import type { Signalled } from '../content/transport.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { nextLink } from '../http/link.ts';
-import { sameOrigin } from '../http/origin.ts';
 import { type JsonObject, parseJsonObject } from '../oci/json.ts';
 import { isTag } from '../oci/reference.ts';
 import { type RepositoryContext, whereIs } from './context.ts';
 import { registryError } from './errors.ts';
+import { isNextPage } from './reach.ts';
 
 const PAGE_TAGS = 1000;
 const MAX_PAGES = 1000;
@@ -46,7 +46,7 @@ export async function* listTags(
     const link = nextLink(response.headers('link'));
     if (link === undefined) return;
     const next = URL.parse(link, response.url.href);
-    if (next === null || !sameOrigin(next, response.url) || !next.pathname.startsWith('/v2/')) {
+    if (next === null || !isNextPage(next, response.url, context.repository)) {
       throw broken(context, 'names a next page outside itself');
     }
     if (seen.has(next.href)) throw broken(context, 'names a page twice');

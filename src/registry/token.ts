@@ -1,8 +1,10 @@
+import { keepSecret } from '../bytes/secrets.ts';
 import type { Credential } from '../credentials/credential.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Challenge } from '../http/challenge.ts';
 import type { Http, HttpResponse } from '../http/client.ts';
 import { parseJsonObject } from '../oci/json.ts';
+import { DOCKER_HUB } from '../oci/reference.ts';
 import { registryError } from './errors.ts';
 import { formatScope, type Scope } from './scope.ts';
 import { judgeRealm, type TokenRealmPolicy } from './token-realm.ts';
@@ -14,6 +16,8 @@ export interface Token {
   readonly renewAt: number;
   /** after this no long body is begun with it */
   readonly renewForBodyAt: number;
+  /** stands for the password from now on, where the service gave one */
+  readonly identityToken?: string;
 }
 
 export interface TokenRequest {
@@ -23,6 +27,8 @@ export interface TokenRequest {
   readonly scopes: readonly Scope[];
   readonly credential: Credential | undefined;
   readonly realmPolicy: TokenRealmPolicy;
+  /** The token is to prove the credential: without it none is fetched, and an identity token is asked for. */
+  readonly isLogin?: boolean;
 }
 
 const MAX_TOKEN_BYTES = 1024 * 1024;
@@ -41,6 +47,9 @@ export async function fetchToken(http: Http, request: TokenRequest): Promise<Tok
   const { registry, challenge } = request;
   const realm = realmOf(challenge, registry);
   const isTrusted = judgeRealm(registry, realm, request.realmPolicy) === 'trusted';
+  const isLogin = request.isLogin === true;
+  // A token for anybody proves nothing.
+  if (isLogin && !isTrusted) throw realmUntrusted(realm, registry);
   const credential = isTrusted ? request.credential : undefined;
   const startedAt = performance.now();
   const identityToken = credential?.identityToken;
@@ -51,8 +60,8 @@ export async function fetchToken(http: Http, request: TokenRequest): Promise<Tok
       refresh_token: identityToken,
       service: challenge.parameters.get('service') ?? '',
       client_id: CLIENT_ID,
-      scope: request.scopes.map(formatScope).join(' '),
     });
+    if (request.scopes.length > 0) body.set('scope', request.scopes.map(formatScope).join(' '));
     response = await http.send({
       method: 'POST',
       url: realm,
@@ -65,6 +74,10 @@ export async function fetchToken(http: Http, request: TokenRequest): Promise<Tok
     if (service !== undefined) url.searchParams.set('service', service);
     for (const scope of request.scopes) url.searchParams.append('scope', formatScope(scope));
     if (credential !== undefined) url.searchParams.set('account', credential.username);
+    if (isLogin) {
+      url.searchParams.set('client_id', CLIENT_ID);
+      url.searchParams.set('offline_token', 'true');
+    }
     response = await http.send({
       method: 'GET',
       url,
@@ -111,7 +124,23 @@ async function refused(
 }
 
 function loginHint(registry: URL): { hint: string } {
-  return { hint: `log in with: docker login ${registry.host}` };
+  return { hint: `log in with: slipway login ${loginName(registry)}` };
+}
+
+/** Docker Hub answers under another name than it is called by. */
+function loginName({ host }: URL): string {
+  return host === 'registry-1.docker.io' ? DOCKER_HUB : host;
+}
+
+function realmUntrusted(realm: URL, registry: URL): SlipwayError {
+  return new SlipwayError(
+    'AUTH_REALM_REFUSED',
+    `${registry.host} sends logins to ${realm.host}, which is not known to belong to it`,
+    {
+      host: registry.host,
+      hint: `nothing was sent there; if you trust ${realm.host}, say --token-realm any`,
+    },
+  );
 }
 
 function realmHint(realm: URL, registry: URL): { hint: string } {
@@ -146,10 +175,12 @@ async function readToken(response: HttpResponse, registry: URL, startedAt: numbe
       },
     );
   }
+  const identityToken = typeof json.refresh_token === 'string' ? json.refresh_token : '';
+  keepSecret(value, identityToken);
   const life = json.expires_in;
   const seconds = typeof life === 'number' && life > 0 ? life : DEFAULT_LIFE_SECONDS;
   const renewAt = startedAt + seconds * 600;
   const sparedSeconds = seconds > BODY_SECONDS ? seconds - BODY_SECONDS : seconds;
   const renewForBodyAt = Math.min(renewAt, startedAt + sparedSeconds * 1000);
-  return { value, renewAt, renewForBodyAt };
+  return { value, renewAt, renewForBodyAt, ...(identityToken === '' ? {} : { identityToken }) };
 }

@@ -211,8 +211,7 @@ function startUpload(
     async advance(state) {
       switch (state.at) {
         case 'open': {
-          const session = await openSession(context, undefined, undefined, signal);
-          if (session === 'mounted') throw vanished(context, descriptor);
+          const session = await openSession(context, signal, descriptor);
           givenBytes = 0;
           return { at: 'send', session, offset: 0 };
         }

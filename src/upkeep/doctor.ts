@@ -21,6 +21,8 @@ export interface Finding {
 /** What a registry does, as it was seen. */
 export interface Diagnosis {
   readonly host: string;
+  /** what kind of registry it is, as its name or its answers tell; for people */
+  readonly kind: string;
   /** where it was tried: `HOST/PATH` */
   readonly repository: string;
   readonly findings: readonly Finding[];
@@ -58,6 +60,7 @@ export async function diagnose(
   const seen = await registries.examine(name, options);
   return {
     host: name.host,
+    kind: seen.kind,
     repository: formatRepository(name),
     minChunkBytes: seen.minChunkBytes,
     left: seen.left,

@@ -11,7 +11,7 @@ import {
   type Platform,
 } from '../oci/platform.ts';
 import { type CurrentIndex, type IndexEntry, withoutDigests } from './index-entries.ts';
-import { editIndex } from './index-write.ts';
+import { editIndex, type IndexChange } from './index-write.ts';
 
 /** Which entry of an index is meant. */
 export type EntryChoice = Digest | Platform;
@@ -38,28 +38,28 @@ export async function annotateIndex(
   notes: IndexNotes,
   options: Signalled = {},
 ): Promise<Descriptor> {
+  return await editIndex(target, tag, annotation(target, tag, notes), options);
+}
+
+/** The change that {@link annotateIndex} makes. */
+export function annotation(target: Source & Target, tag: string, notes: IndexNotes): IndexChange {
   const { entry, annotations = {}, platform = {} } = notes;
   const hasAnnotations = Object.keys(annotations).length > 0;
-  return await editIndex(
-    target,
-    tag,
-    (index) => {
-      if (hasAnnotations && index.mediaType !== MEDIA_TYPE.ociIndex) throw noAnnotations(target);
-      if (entry === undefined) return { ...index, json: withAnnotations(index.json, annotations) };
-      const chosen = choose(index, entry, `${target.name}:${tag}`);
-      return {
-        ...index,
-        entries: index.entries.map((each) => {
-          if (!chosen.includes(each)) return each;
-          const json = withAnnotations(each.json as JsonObject, annotations);
-          const described = { ...(isJsonObject(json.platform) ? json.platform : {}), ...platform };
-          const hasPlatform = Object.keys(described).length > 0;
-          return { ...each, json: hasPlatform ? { ...json, platform: described } : json };
-        }),
-      };
-    },
-    options,
-  );
+  return (index) => {
+    if (hasAnnotations && index.mediaType !== MEDIA_TYPE.ociIndex) throw noAnnotations(target);
+    if (entry === undefined) return { ...index, json: withAnnotations(index.json, annotations) };
+    const chosen = choose(index, entry, `${target.name}:${tag}`);
+    return {
+      ...index,
+      entries: index.entries.map((each) => {
+        if (!chosen.includes(each)) return each;
+        const json = withAnnotations(each.json as JsonObject, annotations);
+        const described = { ...(isJsonObject(json.platform) ? json.platform : {}), ...platform };
+        const hasPlatform = Object.keys(described).length > 0;
+        return { ...each, json: hasPlatform ? { ...json, platform: described } : json };
+      }),
+    };
+  };
 }
 
 /**
@@ -74,20 +74,24 @@ export async function removeFromIndex(
   choices: readonly EntryChoice[],
   options: Signalled = {},
 ): Promise<Descriptor> {
-  return await editIndex(
-    target,
-    tag,
-    (index) => {
-      const gone = choices.flatMap((choice) => choose(index, choice, `${target.name}:${tag}`));
-      const digests = new Set(gone.map(({ descriptor }) => descriptor.digest));
-      const entries = withoutDigests(index.entries, digests);
-      if (entries.length > 0) return { ...index, entries };
-      throw new SlipwayError('USAGE', `nothing would be left in ${target.name}:${tag}`, {
-        hint: `slipway rm ${target.name}:${tag} removes the tag`,
-      });
-    },
-    options,
-  );
+  return await editIndex(target, tag, removal(target, tag, choices), options);
+}
+
+/** The change that {@link removeFromIndex} makes. */
+export function removal(
+  target: Source & Target,
+  tag: string,
+  choices: readonly EntryChoice[],
+): IndexChange {
+  return (index) => {
+    const gone = choices.flatMap((choice) => choose(index, choice, `${target.name}:${tag}`));
+    const digests = new Set(gone.map(({ descriptor }) => descriptor.digest));
+    const entries = withoutDigests(index.entries, digests);
+    if (entries.length > 0) return { ...index, entries };
+    throw new SlipwayError('USAGE', `nothing would be left in ${target.name}:${tag}`, {
+      hint: `slipway rm ${target.name}:${tag} removes the tag`,
+    });
+  };
 }
 
 function choose(index: CurrentIndex, choice: EntryChoice, name: string): readonly IndexEntry[] {

@@ -1,13 +1,16 @@
 import { fromMemory } from '../bytes/stream.ts';
-import { copyGraph } from '../content/copy.ts';
+import { type CopyOptions, copyGraph } from '../content/copy.ts';
 import type { Graph } from '../content/graph.ts';
-import type { Signalled } from '../content/transport.ts';
-import { type Emit, silent } from '../events.ts';
 import type { Repository } from '../registry/repository.ts';
 import { entriesOf, type IndexPiece } from './index-entries.ts';
 
-export interface PieceOptions extends Signalled {
-  readonly emit?: Emit;
+export type PieceOptions = Omit<CopyOptions, 'includeRoot' | 'mountFrom'>;
+
+/** An image in the repository of an index, and what it took to bring it there. */
+export interface BroughtPiece extends IndexPiece {
+  readonly bytesSent: number;
+  readonly bytesMounted: number;
+  readonly bytesPresent: number;
 }
 
 /**
@@ -17,12 +20,12 @@ export interface PieceOptions extends Signalled {
 export async function bringPiece(
   target: Repository,
   graph: Graph,
-  { emit = silent, signal }: PieceOptions = {},
-): Promise<IndexPiece> {
+  options: PieceOptions = {},
+): Promise<BroughtPiece> {
   const isSibling = graph.from?.host === target.repository.host;
+  const { signal } = options;
   const copied = await copyGraph(graph, target, {
-    emit,
-    signal,
+    ...options,
     includeRoot: false,
     ...(graph.from !== undefined && isSibling ? { mountFrom: [graph.from.path] } : {}),
   });
@@ -32,5 +35,7 @@ export async function bringPiece(
     const open = (offset: number) => fromMemory(root.bytes, offset);
     await target.push(root.descriptor, open, { signal });
   }
-  return { name: graph.name, entries: await entriesOf(target, root, { signal }) };
+  const { bytesSent, bytesMounted, bytesPresent } = copied;
+  const entries = await entriesOf(target, root, { signal });
+  return { name: graph.name, entries, bytesSent, bytesMounted, bytesPresent };
 }

@@ -22,6 +22,30 @@ export async function writeIndex(
   return root;
 }
 
+/** What an index becomes. */
+export type IndexChange = (index: CurrentIndex) => IndexContent;
+
+/**
+ * Reads the index that a tag names, which has to be one.
+ *
+ * @throws SlipwayError `NOT_FOUND`, `CONTENT_INVALID` if the tag names a single image
+ */
+export async function readExistingIndex(
+  target: Source & Target,
+  tag: string,
+  options: Signalled = {},
+): Promise<CurrentIndex & { readonly root: Descriptor }> {
+  const current = await readIndex(target, tag, options);
+  const { root } = current;
+  if (root === undefined) throw notThere(target, tag);
+  if (current.isIndex) return { ...current, root };
+  throw new SlipwayError('CONTENT_INVALID', `${target.name}:${tag} is no index`, {
+    side: 'destination',
+    reference: tag,
+    hint: `slipway index create ${target.name}:${tag} IMAGE… makes one`,
+  });
+}
+
 /**
  * Changes the index that a tag names. Where the registry honours conditions, a change that somebody
  * else makes meanwhile is kept; elsewhere the last one counts.
@@ -32,19 +56,11 @@ export async function writeIndex(
 export async function editIndex(
   target: Source & Target,
   tag: string,
-  change: (index: CurrentIndex) => IndexContent,
+  change: IndexChange,
   options: Signalled = {},
 ): Promise<Descriptor> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const current = await readIndex(target, tag, options);
-    if (current.root === undefined) throw notThere(target, tag);
-    if (!current.isIndex) {
-      throw new SlipwayError('CONTENT_INVALID', `${target.name}:${tag} is no index`, {
-        side: 'destination',
-        reference: tag,
-        hint: `slipway index create ${target.name}:${tag} IMAGE… makes one`,
-      });
-    }
+    const current = await readExistingIndex(target, tag, options);
     const expected = current.root.digest;
     const changed = change(current);
     if (encodeIndex(changed).root.digest === expected) return current.root;

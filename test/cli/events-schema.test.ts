@@ -61,6 +61,13 @@ const EXAMPLES: Examples = {
     full: { type: 'tag', target: 't', reference: '1', digest, previous: digest, changed: true },
     optional: { previous: true },
   },
+  plan: {
+    full: {
+      ...{ type: 'plan', isResolved: true, destinations: 1, tags: 1 },
+      ...{ upload: 1, mount: 2, present: 3, compress: 0 },
+    },
+    optional: {},
+  },
   'tag.restored': {
     full: { type: 'tag.restored', target: 't', reference: '1', from: digest, to: digest },
     optional: { to: true },
@@ -79,13 +86,33 @@ const EXAMPLES: Examples = {
     optional: { platform: true },
   },
   'build.output': { full: { type: 'build.output', engine: 'buildx', line: 'l' }, optional: {} },
+  'http.request': {
+    full: { type: 'http.request', id: 1, method: 'GET', url: 'u', login: 'none', headers: {} },
+    optional: {},
+  },
+  'http.response': {
+    full: {
+      type: 'http.response',
+      id: 1,
+      method: 'GET',
+      url: 'u',
+      status: 200,
+      durationMs: 1,
+      headers: { date: 'd' },
+    },
+    optional: {},
+  },
+  'http.failure': {
+    full: { type: 'http.failure', id: 1, method: 'GET', url: 'u', durationMs: 1, reason: 'r' },
+    optional: {},
+  },
   warning: { full: { type: 'warning', message: 'm' }, optional: {} },
 };
 
 interface FieldSchema {
   readonly const?: string;
   readonly enum?: readonly string[];
-  readonly type?: 'string' | 'integer' | 'boolean';
+  readonly type?: 'string' | 'integer' | 'boolean' | 'object';
   readonly minimum?: number;
   readonly pattern?: string;
 }
@@ -111,13 +138,16 @@ function problems(event: Readonly<Record<string, unknown>>): readonly string[] {
   return [...missing, ...wrong.map(([key]) => key)];
 }
 
+const isText = (value: unknown): value is string => typeof value === 'string';
+
 function fits(field: FieldSchema | undefined, value: unknown): boolean {
   if (field === undefined) return false;
   if (field.const !== undefined) return value === field.const;
   if (field.enum !== undefined) return field.enum.includes(value as string);
   if (field.type === 'boolean') return typeof value === 'boolean';
   if (field.type === 'integer') return Number.isInteger(value) && (value as number) >= 0;
-  return typeof value === 'string' && new RegExp(field.pattern ?? '').test(value);
+  if (field.type === 'object') return Object.values(value as object).every(isText);
+  return isText(value) && new RegExp(field.pattern ?? '').test(value);
 }
 
 test('the schema has the events of the union, with the same fields', () => {
@@ -144,7 +174,7 @@ test('every line of --progress json fits the schema', async (t) => {
   const seen = new Set<string>();
   for (const repository of ['one', 'one', 'two']) {
     const ref = `${registry.host}/${repository}:1`;
-    const args = ['push', '--from', `oci:${folder}:it`, ref, '--progress', 'json'];
+    const args = ['push', '--from', `oci:${folder}:it`, ref, '--progress', 'json', '--debug'];
     const { stderr, code } = await slipway.run(args);
     assert.equal(code, 0, stderr);
     for (const line of stderr.split('\n').filter(Boolean)) {
@@ -153,7 +183,8 @@ test('every line of --progress json fits the schema', async (t) => {
       assert.deepEqual(problems(event), [], line);
     }
   }
-  for (const type of ['transfer.start', 'transfer.done', 'compress.done', 'tag']) {
+  const told = ['transfer.start', 'transfer.done', 'compress.done', 'tag'];
+  for (const type of [...told, 'http.request', 'http.response']) {
     assert.ok(seen.has(type), type);
   }
 });

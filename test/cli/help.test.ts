@@ -37,6 +37,8 @@ const COMMANDS = [
   'index append',
   'index annotate',
   'index rm',
+  'login',
+  'logout',
   'doctor',
   'registry',
   'registry serve',
@@ -48,6 +50,8 @@ const COMMANDS = [
 const VALUES: Readonly<Record<string, string>> = {
   '--token-realm': 'auto',
   '--idle-timeout': '5',
+  '--helper-timeout': '5',
+  '--identity': 'auto',
   '--retries': '1',
   '--progress': 'plain',
   '--platform': 'linux/amd64',

@@ -7,10 +7,25 @@ import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
 /** The program, for tests that start it in ways of their own. */
 export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 
+/** Variables that say who we are, or where. */
+const NOTHING_OF_OURS = {
+  CI: undefined,
+  CI_REGISTRY: undefined,
+  DOCKER_AUTH_CONFIG: undefined,
+  REGISTRY_AUTH_FILE: undefined,
+  SLIPWAY_USERNAME: undefined,
+  SLIPWAY_PASSWORD: undefined,
+  SLIPWAY_REGISTRY: undefined,
+};
+
 /** What a run in this process can't show: standard input, signals, terminals, start and end. */
 export interface CommandLine extends Omit<Slipway, 'run' | 'must'> {
   /** Runs a command line in this process, which is ten times as fast as a process of its own. */
-  run(args: readonly string[], signal?: AbortSignal): Promise<RunResult>;
+  run(
+    args: readonly string[],
+    signal?: AbortSignal,
+    env?: Readonly<Record<string, string>>,
+  ): Promise<RunResult>;
   /** Like `run`, for what must succeed; gives the lines of standard output. */
   must(args: readonly string[]): Promise<readonly string[]>;
   /** the same home in a process of its own */
@@ -27,7 +42,11 @@ export async function prepareCommandLine(
   env: Readonly<Record<string, string>> = {},
 ): Promise<CommandLine> {
   const program = await prepareSlipway(owner);
-  const run: CommandLine['run'] = async (args, signal = new AbortController().signal) => {
+  const run: CommandLine['run'] = async (
+    args,
+    signal = new AbortController().signal,
+    more = {},
+  ) => {
     let stdout = '';
     let stderr = '';
     const output = {
@@ -40,7 +59,12 @@ export async function prepareCommandLine(
       isTerminal: false,
       columns: 80,
     };
-    const wanted: Record<string, string | undefined> = { ...program.env, ...env, CI: undefined };
+    const wanted: Record<string, string | undefined> = {
+      ...NOTHING_OF_OURS,
+      ...program.env,
+      ...env,
+      ...more,
+    };
     const before = Object.fromEntries(Object.keys(wanted).map((key) => [key, process.env[key]]));
     setEnvironment(wanted);
     try {

@@ -75,13 +75,14 @@ test('an index is made of a layout, and of another repository whose blobs are mo
   await slipway.must(['verify', '--deep', `${app.name}:multi`]);
 });
 
-test('--types docker makes a manifest list, --format json tells its entries', async () => {
+test('--types docker makes a manifest list', async () => {
   const made = ['index', 'create', `${app.name}:list`, src('amd64'), '--types', 'docker'];
   const result = JSON.parse((await slipway.must([...made, '--format', 'json'])).join('\n'));
-  assert.equal(result.mediaType, MEDIA_TYPE.dockerIndex);
+  assert.equal(result.destinations[0].mediaType, MEDIA_TYPE.dockerIndex);
+  const { entries } = await entriesAt('list');
   assert.deepEqual(
-    result.manifests.map(({ platform }: { platform: string }) => platform),
-    ['linux/amd64'],
+    entries.map(({ digest }) => digest),
+    [images.amd64?.digest],
   );
   const { code } = await slipway.run([...made, '--annotation', 'a=b']);
   assert.equal(code, 2);

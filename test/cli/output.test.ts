@@ -9,10 +9,10 @@ import { LAYERS, prepare } from './scene.ts';
 
 /** Control characters, direction overrides, and commands of CI systems where they count. */
 const UNSAFE =
-  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]|^[^\S\n]*::|##(?:vso|teamcity)?\[/m;
+  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]|^[^\S\n]*::|##(?:vso|teamcity)?\[|section_(?:start|end):/m;
 
 const HOSTILE =
-  '\u001b[2J\u009b31m\u202e\r::set-output name=x::y\n::error::z\n##vso[task.x]##[add-mask]';
+  '\u001b[2J\u009b31m\u202e\r::set-output name=x::y\n::error::z\n##vso[task.x]##[add-mask]\nsection_start:1:x\rsection_end:1:x';
 
 test('no name, label or history of an image gets control of a terminal or a CI log', async (t) => {
   const { must, run } = await prepareCommandLine(t);

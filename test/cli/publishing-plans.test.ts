@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { openLayout } from '../../src/layout/layout.ts';
@@ -7,17 +7,18 @@ import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { bytesOf, putImage } from '../content/images.ts';
 import { testRegistry } from '../content/places.ts';
 import { type Owner, tempDir } from '../rig/lifetime.ts';
-import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
+
 import { THIS_FILE } from '../rig/this-file.ts';
+import { type CommandLine, prepareCommandLine } from './in-process.ts';
 
 const owner: Owner = THIS_FILE;
-let slipway: Slipway;
+let slipway: CommandLine;
 let layout: string;
 let raw: string;
 const roots: Record<string, Descriptor> = {};
 
 before(async () => {
-  slipway = await prepareSlipway(owner);
+  slipway = await prepareCommandLine(owner);
   layout = path.join(await tempDir(owner), 'layout');
   raw = path.join(await tempDir(owner), 'raw');
   const to = await openLayout(layout, { create: true });
@@ -92,6 +93,19 @@ test('a plan in columns shows mounts from where an earlier run saw the blobs', a
   }
 });
 
+test('who asked for JSON lines is told the sum of a plan', async (t) => {
+  const { registry } = await testRegistry(t);
+  const push = ['push', '--from', `oci:${layout}:one`, `${registry.host}/app:1`];
+  const { stderr } = await slipway.run(['plan', ...push, '--progress', 'json']);
+  const events = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const { totals } = await json(['plan', ...push, '--format', 'json']);
+  const event = { type: 'plan', isResolved: true, destinations: 1, tags: 1, ...totals };
+  assert.deepEqual(events, [event]);
+});
+
 test('layers to compress are shown raw; a resolved plan is applied exactly once', async (t) => {
   const { registry, repository } = await testRegistry(t);
   const ref = `${registry.host}/raw:1`;
@@ -140,20 +154,44 @@ test('a plan is refused when a tag moved, content changed, or it is none', async
   assert.equal((await slipway.run(['push', '--plan', path.join(folder, 'none')])).code, 2);
 });
 
-test('plan stands only before what can be planned', async (t) => {
-  const target = path.join(await tempDir(t), 'new');
+test('plan stands only before what can be planned', async () => {
   for (const args of [
     ['plan'],
     ['plan', 'ls', 'localhost/app'],
-    ['plan', 'copy', `oci:${layout}:one`, `oci:${target}`],
     ['push', '--from', `oci:${layout}:one`, 'localhost:1/app', '--resolve'],
   ]) {
     const { code, stderr } = await slipway.run(args);
     assert.equal(code, 2, `${args.join(' ')}: ${stderr}`);
     assert.match(stderr, /hint: /);
   }
-  await assert.rejects(readFile(target), { code: 'ENOENT' });
 });
+
+for (const [transport, name] of [
+  ['oci', 'it'],
+  ['oci-archive', 'it'],
+  ['docker-archive', 'localhost/app:1'],
+] as const) {
+  test(`a copy to ${transport} is planned without making it, and the plan is applied`, async (t) => {
+    const target = path.join(await tempDir(t), 'new');
+    const file = path.join(await tempDir(t), 'plan.json');
+    const copy = ['copy', `oci:${layout}:one`, `${transport}:${target}:${name}`];
+    const plan = await json(['plan', ...copy, '--plan-out', file, '--format', 'json']);
+    const [{ ref, digest, tags, pieces }] = plan.destinations;
+    assert.deepEqual({ ref, digest }, { ref: target, digest: roots.one?.digest });
+    assert.deepEqual(tags, [{ name, to: digest }]);
+    for (const { action } of pieces) assert.equal(action, 'upload');
+    await assert.rejects(stat(target), { code: 'ENOENT' });
+    assert.deepEqual(await slipway.must(['push', '--plan', file]), [`${target}@${digest}`]);
+    if (transport !== 'oci') return;
+    const again = await json(['plan', ...copy, '--format', 'json']);
+    assert.deepEqual(again.totals.upload, 0);
+    const two = ['plan', 'copy', `oci:${layout}:two`, `oci:${target}:it`, '--format', 'json'];
+    const [moved] = (await json(two)).destinations;
+    assert.deepEqual(moved.tags, [{ name: 'it', from: digest, to: roots.two?.digest }]);
+    const actions = moved.pieces.map((piece: { action: string }) => piece.action);
+    assert.deepEqual([...new Set(actions)].toSorted(), ['present', 'upload']);
+  });
+}
 
 test('conditions are flags: exit 14 with both digests, and success where it is ours', async (t) => {
   const { registry, repository } = await testRegistry(t);

@@ -3,7 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { dockerConfigCredentials, dockerConfigPath } from '../../src/credentials/docker-config.ts';
+import { dockerConfigCredentials } from '../../src/credentials/config-credentials.ts';
+import { dockerConfigPath } from '../../src/credentials/docker-config.ts';
+import { storeLogin } from '../../src/credentials/kept-logins.ts';
 import { SlipwayError } from '../../src/errors.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { noVectors, vectorRows } from '../oci/vectors.ts';
@@ -243,5 +245,67 @@ test('hosts of the public tables are found in their keys', { skip: noVectors }, 
     // A registry's host, as a reference can hold it; docker also takes other schemes and bare IPv6.
     if (!/^(?:https?:\/\/)?(?:[a-z0-9.]+|\[::1\])(?::\d+)?(?:\/|$)/.test(input)) continue;
     assert.equal(await userOf(t, { [input]: auth('me:x') }, `${expected}/a`), 'me', input);
+  }
+});
+
+test('a repository is looked for in the order of the public tables', {
+  skip: noVectors,
+}, async (t) => {
+  interface Row {
+    readonly name: string;
+    readonly input: string;
+    readonly expected: readonly string[];
+  }
+  const repo = 'podman-container-tools/container-libs';
+  for (const { input, expected } of vectorRows<Row>(
+    'dockerconfig',
+    repo,
+    'TestAuthKeyLookupOrder',
+  )) {
+    for (let most = 0; most < expected.length; most++) {
+      // Each key counts where no nearer one is there.
+      const auths = expected.slice(most).map((key) => [key, auth(`${key.replaceAll(':', '_')}:x`)]);
+      const found = await userOf(t, Object.fromEntries(auths), input);
+      assert.equal(found, expected[most], input);
+    }
+  }
+});
+
+test('what is kept under one name is found under the other of the public tables', {
+  skip: noVectors,
+}, async (t) => {
+  interface Row {
+    readonly name: string;
+    readonly set: string;
+    readonly get: string;
+    readonly shouldAuth: boolean;
+    readonly useLegacyFormat?: boolean;
+  }
+  const repo = 'podman-container-tools/container-libs';
+  for (const row of vectorRows<Row>('dockerconfig', repo, 'TestSetGetCredentials')) {
+    const { name, set, get, shouldAuth } = row;
+    // A registry without a repository is nothing that we read from.
+    const repository = get.includes('/') ? get : `${get}/a`;
+    const found = await userOf(t, { [set]: auth('me:x') }, repository);
+    assert.equal(found, shouldAuth ? 'me' : undefined, name);
+  }
+});
+
+test('a host that is logged in to is found for its repositories', {
+  skip: noVectors,
+}, async (t) => {
+  interface Row {
+    readonly loginKey: string;
+    readonly queryKey: string;
+  }
+  const repo = 'podman-container-tools/container-libs';
+  const table = 'TestGetCredentialsInteroperability';
+  for (const row of vectorRows<Partial<Row>>('dockerconfig', repo, table)) {
+    if (row.loginKey === undefined || row.queryKey === undefined) continue;
+    const file = path.join(await tempDir(t), 'config.json');
+    await storeLogin(file, row.loginKey || 'docker.io', { username: 'me', password: 'x' });
+    const name = row.queryKey.includes('/') ? row.queryKey : `${row.queryKey}/library/a`;
+    const found = await dockerConfigCredentials(file)(parseRepository(name));
+    assert.equal(found?.username, 'me', row.queryKey);
   }
 });

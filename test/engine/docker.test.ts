@@ -251,7 +251,7 @@ suite('images of a running Docker', { skip }, () => {
     await writeFile(path.join(bin, 'bin/ssh'), '#!/bin/sh\necho no route >&2\nexit 255\n');
     const failed = await slipway.program.run(['copy', 'docker-daemon:app', 'x:1'], { env });
     assert.equal(failed.code, 21);
-    assert.match(failed.stderr, /ssh:\/\/me@far\.example:2222: no route/);
+    assert.match(failed.stderr, /ssh:\/\/\*\*\*@far\.example:2222: no route/);
   });
 
   test('an image that the engine does not have is told so', async () => {

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SlipwayError } from '../../src/errors.ts';
 import { createHttp, type HttpOptions } from '../../src/http/client.ts';
-import { missing } from '../rig/programs.ts';
+import { tempDir } from '../rig/lifetime.ts';
+import { missing, startDaemon } from '../rig/programs.ts';
 import { makeCertificate, serveTls } from './certificates.ts';
 import { closedPort, serve, serveRaw } from './servers.ts';
+
+const OPENSSL = { skip: missing('openssl') };
 
 async function get(t: TestContext, url: string, options: HttpOptions = {}): Promise<string> {
   const http = createHttp(options);
@@ -129,7 +134,7 @@ test('certificates that are not trusted are refused, each with its reason', {
       requests++;
       response.end('answer');
     });
-    return { host, tls: () => ({ ca: pair.cert }) };
+    return { host, route: () => ({ tls: { ca: pair.cert } }) };
   };
   const good = await start({});
   await fails(get(t, `https://${good.host}/`), {
@@ -138,35 +143,56 @@ test('certificates that are not trusted are refused, each with its reason', {
     hint: new RegExp(`--skip-tls-verify ${good.host}`),
   });
   const expired = await start({ days: -1 });
-  await fails(get(t, `https://${expired.host}/`, { tls: expired.tls }), {
+  await fails(get(t, `https://${expired.host}/`, { route: expired.route }), {
     code: 'TLS',
     message: /has expired \(this machine says 20/,
   });
   const future = await start({ days: 20 });
-  await fails(get(t, `https://${future.host}/`, { tls: future.tls }), {
+  await fails(get(t, `https://${future.host}/`, { route: future.route }), {
     code: 'TLS',
     message: /not valid yet \(this machine says 20/,
   });
   const other = await start({ name: 'DNS:registry.example.org' });
-  await fails(get(t, `https://${other.host}/`, { tls: other.tls }), {
+  await fails(get(t, `https://${other.host}/`, { route: other.route }), {
     code: 'TLS',
     message: /for another name/,
   });
   assert.equal(requests, 0, 'a request was sent to a server that is not trusted');
-  assert.equal(await get(t, `https://${good.host}/`, { tls: good.tls }), 'answer');
+  assert.equal(await get(t, `https://${good.host}/`, { route: good.route }), 'answer');
   assert.equal(
-    await get(t, `https://${good.host}/`, { tls: () => ({ skipVerify: true }) }),
+    await get(t, `https://${good.host}/`, { route: () => ({ tls: { skipVerify: true } }) }),
     'answer',
   );
+});
+
+test('a server that wants to know who connects is told as such', OPENSSL, async (t) => {
+  const [own, other] = [await makeCertificate(t), await makeCertificate(t)];
+  const folder = await tempDir(t);
+  const files = { cert: path.join(folder, 'cert'), key: path.join(folder, 'key') };
+  await Promise.all([writeFile(files.cert, own.cert), writeFile(files.key, own.key)]);
+  let host = '';
+  // It answers as servers in Go do, which Node's own can't: with an alert after the handshake.
+  const wants = ['-Verify', '1', '-verify_return_error', '-CAfile', files.cert];
+  const serves = ['-accept', '127.0.0.1:0', '-cert', files.cert, '-key', files.key, '-www'];
+  await startDaemon(t, 'openssl', ['s_server', ...serves, ...wants], {}, (log) => {
+    host = /ACCEPT (127\.0\.0\.1:[1-9][0-9]*)/.exec(log)?.[1] ?? '';
+    return host !== '';
+  });
+  const as = (...clientCertificates: readonly (typeof own)[]) =>
+    get(t, `https://${host}/`, { route: () => ({ tls: { ca: own.cert, clientCertificates } }) });
+  const hint = /client\.cert and client\.key/;
+  await fails(as(), { code: 'TLS', message: /wants a client certificate/, hint });
+  await fails(as(other), { code: 'TLS', message: /client certificate/, hint });
+  assert.match(await as(own), /s_server/);
 });
 
 test('checks are switched off for the named host only', { skip: missing('openssl') }, async (t) => {
   const pair = await makeCertificate(t);
   const named = await serveTls(t, pair, (_request, response) => response.end('answer'));
   const other = await serveTls(t, pair, (_request, response) => response.end('answer'));
-  const tls = (host: string) => ({ skipVerify: host === named });
-  assert.equal(await get(t, `https://${named}/`, { tls }), 'answer');
-  await fails(get(t, `https://${other}/`, { tls }), { code: 'TLS', message: /self-signed/ });
+  const route = ({ host }: URL) => ({ tls: { skipVerify: host === named } });
+  assert.equal(await get(t, `https://${named}/`, { route }), 'answer');
+  await fails(get(t, `https://${other}/`, { route }), { code: 'TLS', message: /self-signed/ });
 });
 
 test('a server that wants another TLS is a TLS failure', {
@@ -179,7 +205,7 @@ test('a server that wants another TLS is a TLS failure', {
     ciphers: 'NULL-SHA256:@SECLEVEL=0',
   } as const;
   const host = await serveTls(t, pair, (_request, response) => response.end(), options);
-  await fails(get(t, `https://${host}/`, { tls: () => ({ ca: pair.cert }) }), {
+  await fails(get(t, `https://${host}/`, { route: () => ({ tls: { ca: pair.cert } }) }), {
     code: 'TLS',
     message: /TLS/,
   });

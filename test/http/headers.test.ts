@@ -110,3 +110,10 @@ test('Retry-After is seconds or a date', () => {
     assert.equal(retryAfterMs(bad, now), undefined, bad);
   }
 });
+
+test('a Link header of brackets alone is read at once', () => {
+  const startedAt = performance.now();
+  assert.equal(nextLink(['<'.repeat(1_000_000)]), undefined);
+  // A pattern that goes back over its text takes minutes.
+  assert.ok(performance.now() - startedAt < 20_000);
+});

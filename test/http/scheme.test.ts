@@ -56,6 +56,15 @@ test('a handshake that fails is an error, never a reason for http', {
   await assert.rejects(probeScheme(old), { code: 'TLS' });
 });
 
+test('a server that wants a client certificate speaks https', async (t) => {
+  // TLS 1.2, level fatal: "bad certificate", "unknown CA" and, of TLS 1.3, "certificate required".
+  for (const alert of ['1503030002022a', '15030300020230', '15030300020274']) {
+    const bytes = Buffer.from(alert, 'hex');
+    const host = await serveRaw(t, (socket) => socket.once('data', () => socket.end(bytes)));
+    assert.equal(await probeScheme(host), 'https');
+  }
+});
+
 test('a server that says nothing is an error', async (t) => {
   const host = await serveRaw(t, () => {});
   await assert.rejects(probeScheme(host, { timeoutMs: 100 }), { code: 'NETWORK' });

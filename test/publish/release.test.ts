@@ -383,3 +383,41 @@ test('a tag that moved although its answer was lost goes back too', async (t) =>
   isLosing = false;
   assert.deepEqual(await tagsOf(repository('app')), { '1': old.digest });
 });
+
+for (const isGranted of [true, false]) {
+  const how = isGranted ? 'one request' : 'an upload where mounts are not granted';
+  test(`a blob that this run brought to another repository costs ${how}`, async (t) => {
+    const layout = await freshLayout(t);
+    const root = await image(layout, 'one for all');
+    const { blobs } = await walk(layout, root);
+    const isMount = (method: string, path: string) => method === 'POST' && path.includes('?mount=');
+    const { repository, recorder, direct } = await behindProxy(t, ({ method, path }) =>
+      isMount(method, path) && !isGranted ? { status: 403, body: DENIED } : undefined,
+    );
+    const { error } = await publish({
+      images: [
+        {
+          graph: graphOf(layout, root, 'image'),
+          destinations: NAMES.map((name) => at(repository(name), '1')),
+        },
+      ],
+    });
+    assert.equal(error, undefined);
+    const [layer] = blobs.filter(({ size }) => size > 40_000);
+    const about = recorder.requests.filter(({ path }) =>
+      path.includes(layer?.digest.slice(7) ?? '-'),
+    );
+    const mounts = about.filter(({ method, path }) => isMount(method, path)).length;
+    const looks = about.filter(({ method }) => method === 'HEAD').length;
+    const [puts, all] = [about.filter(({ method }) => method === 'PUT').length, NAMES.length];
+    assert.deepEqual(
+      { mounts, looks, puts },
+      isGranted
+        ? { mounts: all - 1, looks: 1, puts: 1 }
+        : { mounts: all - 1, looks: all, puts: all },
+    );
+    for (const name of NAMES) {
+      assert.ok(await direct.repository(name).exists(root));
+    }
+  });
+}

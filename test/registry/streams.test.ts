@@ -58,6 +58,49 @@ test('a stream that is cut is followed by the ordinary way', async (t) => {
   });
 });
 
+test('a stream that is cut goes on inside its session, behind what the registry kept', async (t) => {
+  const { registry, outcome } = await streams(t, async ({ what, request, ...call }) => {
+    const { sessions } = call.registry;
+    const session = call.url.pathname.split('/').at(-1) ?? '';
+    if (what === 'GET upload') {
+      const range = `0-${(sessions.get(session)?.byteLength ?? 0) - 1}`;
+      call.answer(204, { range, location: call.url.pathname });
+      return true;
+    }
+    if (what !== 'PATCH upload') return false;
+    let kept = Buffer.alloc(0);
+    for await (const chunk of request) {
+      kept = Buffer.concat([kept, chunk]);
+      if (kept.byteLength >= 100_000) break;
+    }
+    sessions.set(session, kept.subarray(0, 100_000));
+    request.socket.resetAndDestroy();
+    return true;
+  });
+  assert.equal(registry.count('POST upload'), 1);
+  const puts = registry.seen.filter(({ what }) => what === 'PUT upload');
+  assert.deepEqual(
+    puts.map(({ headers }) => headers['content-range']),
+    ['100000-299999'],
+  );
+  assert.ok(outcome.bytesSent < 600_000, `${outcome.bytesSent} bytes`);
+  assert.equal(outcome.status, 'uploaded');
+});
+
+test('a stream whose maker fails after a cut ends its session', async (t) => {
+  const registry = await startFakeRegistry(t, ({ what, request }) => {
+    if (what !== 'PATCH upload') return false;
+    request.once('data', () => request.socket.resetAndDestroy());
+    return true;
+  });
+  const { repository } = connect(t, registry.host);
+  const { open } = blobOf(300_000);
+  const reason = new Error('the diffID is wrong');
+  const made = delay(50).then(() => Promise.reject(reason));
+  await assert.rejects(repository.pushStream(made, open), reason);
+  assert.equal(registry.sessions.size, 0);
+});
+
 test('a stream of which the registry kept a part is followed by the ordinary way', async (t) => {
   const { registry } = await streams(t, async (call) => {
     if (call.what !== 'PATCH upload') return false;

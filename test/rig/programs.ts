@@ -10,6 +10,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   dockerd: 'docker.io',
   htpasswd: 'apache2-utils',
   busybox: 'busybox-static',
+  'docker-credential-pass': 'golang-docker-credential-helpers',
+  gpg: 'gnupg',
+  script: 'bsdutils',
 };
 
 const SEARCH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;

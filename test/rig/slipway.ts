@@ -31,6 +31,9 @@ export async function prepareSlipway(owner: Owner): Promise<Slipway> {
     DOCKER_CONFIG: path.join(folder, 'docker'),
     // Tests that want an engine start one; that of this machine is none of their business.
     DOCKER_HOST: `unix://${path.join(folder, 'no-engine')}`,
+    XDG_CONFIG_HOME: path.join(folder, 'config'),
+    XDG_RUNTIME_DIR: path.join(folder, 'run'),
+    SLIPWAY_CERTS_D: path.join(folder, 'certs.d'),
     TMPDIR: folder,
     NO_COLOR: '1',
   };
@@ -53,7 +56,8 @@ export async function prepareSlipway(owner: Owner): Promise<Slipway> {
         ]),
       );
       await mkdir(env.DOCKER_CONFIG, { recursive: true });
-      await writeFile(path.join(env.DOCKER_CONFIG, 'config.json'), JSON.stringify({ auths }));
+      const file = path.join(env.DOCKER_CONFIG, 'config.json');
+      await writeFile(file, JSON.stringify({ auths }), { mode: 0o600 });
     },
     async serve(args = []) {
       const serve = [MAIN, 'registry', 'serve', '--listen', '127.0.0.1:0', ...args];

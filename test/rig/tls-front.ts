@@ -6,18 +6,35 @@ import { mustRun, startDaemon } from './programs.ts';
 
 /** A TLS server before a plain one. */
 export interface TlsFront {
-  /** `localhost:PORT` */
+  /** `NAME:PORT` */
   readonly host: string;
+  /** where it listens, whatever its name is: `127.0.0.1:PORT` */
+  readonly address: string;
   /** file with the certificate of the authority that made the server's, PEM */
   readonly caFile: string;
+  /** the server's certificate and key, PEM */
+  readonly serverFiles: { readonly cert: string; readonly key: string };
+  /** a client certificate that the server accepts, and its key, PEM */
+  readonly clientFiles: { readonly cert: string; readonly key: string };
 }
 
-/** Starts nginx with a certificate of an authority that nobody knows, for `localhost` only. */
-export async function startTlsFront(owner: Owner, upstream: string): Promise<TlsFront> {
+export interface TlsFrontOptions {
+  /** the name in its certificate; default `localhost` */
+  readonly name?: string;
+  /** it wants a client certificate */
+  readonly isMutual?: boolean;
+}
+
+/** Starts nginx with a certificate of an authority that nobody knows, for one name only. */
+export async function startTlsFront(
+  owner: Owner,
+  upstream: string,
+  { name = 'localhost', isMutual = false }: TlsFrontOptions = {},
+): Promise<TlsFront> {
   const folder = await tempDir(owner);
-  const at = (name: string) => path.join(folder, name);
+  const at = (file: string) => path.join(folder, file);
   await mkdir(at('temp'));
-  await makeCertificates(folder);
+  await makeCertificates(folder, name);
   const port = await freePort();
   const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   await writeFile(
@@ -33,7 +50,8 @@ http {
   ${temps.map((name) => `${name}_temp_path ${at('temp')}/${name};`).join('\n  ')}
   server {
     listen 127.0.0.1:${port} ssl;
-    server_name localhost;
+    server_name ${name};
+    ${isMutual ? `ssl_verify_client on; ssl_client_certificate ${at('ca.pem')};` : ''}
     ssl_certificate ${at('server.pem')};
     ssl_certificate_key ${at('server.key')};
     client_max_body_size 0;
@@ -51,20 +69,31 @@ http {
   );
   const args = ['-p', folder, '-c', at('nginx.conf'), '-e', 'stderr'];
   await startDaemon(owner, 'nginx', args, {}, () => acceptsConnections(port));
-  return { host: `localhost:${port}`, caFile: at('ca.pem') };
+  return {
+    host: `${name}:${port}`,
+    address: `127.0.0.1:${port}`,
+    caFile: at('ca.pem'),
+    serverFiles: { cert: at('server.pem'), key: at('server.key') },
+    clientFiles: { cert: at('client.pem'), key: at('client.key') },
+  };
 }
 
-async function makeCertificates(folder: string): Promise<void> {
+async function makeCertificates(folder: string, name: string): Promise<void> {
   const openssl = (...args: string[]) => mustRun('openssl', args, { cwd: folder });
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const ca = ['-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test authority', '-days', '2'];
   await openssl('req', '-x509', ...key, ...ca);
-  const server = ['-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=localhost'];
-  await openssl('req', ...key, ...server);
-  await writeFile(path.join(folder, 'names'), 'subjectAltName=DNS:localhost\n');
-  const signed = ['-req', '-in', 'server.csr', '-out', 'server.pem', '-days', '2'];
-  const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'names'];
-  await openssl('x509', ...signed, ...by);
+  await writeFile(path.join(folder, 'names'), `subjectAltName=DNS:${name}\n`);
+  for (const [who, subject] of [
+    ['server', `/CN=${name}`],
+    ['client', '/CN=the client'],
+  ]) {
+    const asked = ['-keyout', `${who}.key`, '-out', `${who}.csr`, '-subj', `${subject}`];
+    await openssl('req', ...key, ...asked);
+    const signed = ['-req', '-in', `${who}.csr`, '-out', `${who}.pem`, '-days', '2'];
+    const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'];
+    await openssl('x509', ...signed, ...by, ...(who === 'server' ? ['-extfile', 'names'] : []));
+  }
 }
 
 /** A port of loopback that was free a moment ago, for programs that can't choose one. */

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { SlipwayError } from '../../errors.ts';
 import type { PublishedImage } from '../../publish/publication.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { Context } from '../context.ts';
 import { addImageFlags, addRegistryFlags, compressionSettings, wantedPlatforms } from '../flags.ts';
 import { type Location, parseLocation } from '../location.ts';
 import { compress, derive, openDestination, openImage } from '../open.ts';
+import { openPlannedDestination } from '../planned-destination.ts';
 import { addPublishFlags, type PublishFlags } from '../publish-flags.ts';
 import { type Publishing, publishOrPlan } from '../publishing.ts';
 import { withReferrers } from '../with-referrers.ts';
@@ -52,23 +52,14 @@ async function copyImage(
   to: readonly Location[],
   flags: PublishFlags,
 ): Promise<Publishing> {
-  const local = to.find(({ transport }) => transport !== 'docker' && transport !== 'store');
-  if (flags.dryRun === true && local !== undefined) {
-    throw new SlipwayError(
-      'USAGE',
-      'only copies to registries and the local store can be planned',
-      {
-        hint: 'a layout or archive would have to be made to be looked at',
-      },
-    );
-  }
+  const openTarget = flags.dryRun === true ? openPlannedDestination : openDestination;
   const image = await openImage(context, from);
   const images: PublishedImage[] = [];
   const finishes: (() => Promise<void>)[] = [];
   const asIs = await derive(context, image, { ...flags, compression: 'keep' });
   let compressed = asIs;
   for (const location of to) {
-    const { destination, finish, isCompressed, fit } = await openDestination(context, location);
+    const { destination, finish, isCompressed, fit } = await openTarget(context, location);
     const settings = compressionSettings(flags);
     const wantsCompression = flags.compression !== undefined || isCompressed;
     if (wantsCompression && compressed === asIs) {

@@ -16,6 +16,7 @@ import { createRegistries } from '../../registry/registries.ts';
 import { startRegistry } from '../../server/registry.ts';
 import { verifyImage } from '../../upkeep/verify.ts';
 import { type Cli, newCommand } from '../command.ts';
+import { createReporter } from '../report/reporter.ts';
 import { formatBytes, formatDuration } from '../units.ts';
 import { VERSION } from '../version.ts';
 
@@ -40,14 +41,15 @@ export function command(cli: Cli): Command {
   });
 }
 
-async function demonstrate({ output, signal }: Cli, folder: string): Promise<void> {
+async function demonstrate({ output, signal, isDebug }: Cli, folder: string): Promise<void> {
   const say = (text: string) => output.err(`${text}\n`);
   const store = await openLayout(join(folder, 'store'), { create: true });
   const registry = await startRegistry({
     storage: join(folder, 'registry'),
     listen: { host: '127.0.0.1', port: 0 },
   });
-  const registries = createRegistries();
+  const { emit } = createReporter('none', output);
+  const registries = createRegistries({ emit, debug: isDebug });
   try {
     const index = await buildDemoImage(store, signal);
     const platforms = PLATFORMS.map(formatPlatform).join(' and ');

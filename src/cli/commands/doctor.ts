@@ -26,7 +26,7 @@ export function command(cli: Cli): Command {
         output.out(`${safeJson({ ...rest, abilities }, 2)}\n`);
         return;
       }
-      output.err(`tried in ${rest.repository}\n`);
+      output.err(`tried in ${rest.repository}: ${rest.kind}\n`);
       for (const kept of rest.left) output.err(`the registry did not let go of ${kept}\n`);
       output.out(
         formatTable(

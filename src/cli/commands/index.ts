@@ -1,38 +1,43 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { createThrottle } from '../../bytes/throttle.ts';
+import type { Graph } from '../../content/graph.ts';
 import { isSlipwayError, SlipwayError } from '../../errors.ts';
-import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigest } from '../../oci/digest.ts';
 import { MEDIA_TYPE } from '../../oci/mediatype.ts';
-import { formatPlatform, type Platform, parsePlatform } from '../../oci/platform.ts';
-import { formatReference, parseReference, type Reference } from '../../oci/reference.ts';
-import type { Repository } from '../../registry/repository.ts';
+import { type Platform, parsePlatform } from '../../oci/platform.ts';
+import { formatReference, parseReference } from '../../oci/reference.ts';
 import { appendToIndex } from '../../upkeep/index-append.ts';
-import { annotateIndex, type EntryChoice, removeFromIndex } from '../../upkeep/index-edit.ts';
+import {
+  annotateIndex,
+  annotation,
+  type EntryChoice,
+  removal,
+  removeFromIndex,
+} from '../../upkeep/index-edit.ts';
 import {
   asEntry,
   emptyIndex,
-  type IndexPiece,
   joinPieces,
+  mergeEntries,
   readIndex,
 } from '../../upkeep/index-entries.ts';
-import { bringPiece } from '../../upkeep/index-pieces.ts';
-import { writeIndex } from '../../upkeep/index-write.ts';
-import { type Cli, newCommand, run } from '../command.ts';
-import type { Context, RegistryFlags } from '../context.ts';
-import { addImageFlags, addRegistryFlags, collectList, type ImageFlags } from '../flags.ts';
-import { parseLocation, parsePushReference } from '../location.ts';
+import { indexGraph } from '../../upkeep/index-graph.ts';
+import { type BroughtPiece, bringPiece } from '../../upkeep/index-pieces.ts';
+import { type IndexChange, readExistingIndex } from '../../upkeep/index-write.ts';
+import { type Cli, newCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { addImageFlags, addRegistryFlags, collectList } from '../flags.ts';
+import { parseLocation } from '../location.ts';
 import { derive, openImage } from '../open.ts';
-import { safeJson, safeLine } from '../output.ts';
+import { safeLine } from '../output.ts';
+import { addMoveFlags, addSendFlags, type PublishFlags } from '../publish-flags.ts';
+import { type ChangedIndex, type IndexPlace, publishIndex } from '../publish-index.ts';
 
-interface IndexFlags extends RegistryFlags {
-  readonly format?: 'text' | 'json';
-}
-
-interface MakeFlags extends IndexFlags, ImageFlags {
+interface CreateFlags extends PublishFlags {
   readonly annotation?: Readonly<Record<string, string>>;
 }
 
-interface AnnotateFlags extends IndexFlags {
+interface AnnotateFlags extends Omit<PublishFlags, 'platform'> {
   readonly annotation?: Readonly<Record<string, string>>;
   readonly platform?: string;
   readonly digest?: string;
@@ -53,41 +58,82 @@ export function command(cli: Cli): Command {
 }
 
 function create(cli: Cli): Command {
-  const made = addImageFlags(
-    newCommand('create', 'make an index of images')
-      .argument('<DEST>', 'HOST/PATH[:TAG]')
-      .argument('<SRC...>', SRC_HELP)
-      .addOption(
-        new Option('--annotation <K=V>', 'an annotation of the index; repeatable').argParser(notes),
-      ),
-  );
-  return finish(made).action(async (dest: string, sources: string[], flags: MakeFlags) => {
-    await onIndex(cli, dest, flags, async (context, target, tag) => {
-      const mediaType = flags.types === 'docker' ? MEDIA_TYPE.dockerIndex : MEDIA_TYPE.ociIndex;
-      if (flags.annotation !== undefined && flags.types === 'docker') {
+  const made = newCommand('create', 'make an index of images')
+    .argument('<DEST>', 'HOST/PATH[:TAG]')
+    .argument('<SRC...>', SRC_HELP)
+    .addOption(
+      new Option('--annotation <K=V>', 'an annotation of the index; repeatable').argParser(notes),
+    );
+  return addRegistryFlags(addMoveFlags(addSendFlags(addImageFlags(made)))).action(
+    async (dest: string, sources: string[], flags: CreateFlags) => {
+      const { annotation: annotations } = flags;
+      if (annotations !== undefined && flags.types === 'docker') {
         throw new SlipwayError('USAGE', '--annotation goes with --types oci');
       }
-      const entries = joinPieces(await bringAll(context, target, sources, flags)).map(asEntry);
+      const mediaType = flags.types === 'docker' ? MEDIA_TYPE.dockerIndex : MEDIA_TYPE.ociIndex;
       const empty = emptyIndex(mediaType);
-      const { annotation: annotations } = flags;
       const json = annotations === undefined ? empty.json : { ...empty.json, annotations };
-      return await writeIndex(target, tag, { ...empty, json, entries }, context);
-    });
-  });
+      await publishIndex(cli, dest, flags, {
+        sources,
+        graph: async ({ context }) =>
+          indexGraph(
+            dest,
+            {
+              pieces: await openPieces(context, sources, flags),
+              content: (pieces) => ({ ...empty, json, entries: joinPieces(pieces).map(asEntry) }),
+            },
+            context,
+          ),
+      });
+    },
+  );
 }
 
 function append(cli: Cli): Command {
-  const made = addImageFlags(
-    newCommand('append', 'add images to an index; any number of jobs may do so at once')
-      .argument('<DEST>', 'HOST/PATH[:TAG]; made if it is not there')
-      .argument('<SRC...>', SRC_HELP),
+  const made = newCommand('append', 'add images to an index; any number of jobs may do so at once')
+    .argument('<DEST>', 'HOST/PATH[:TAG]; made if it is not there')
+    .argument('<SRC...>', SRC_HELP);
+  return addRegistryFlags(addMoveFlags(addSendFlags(addImageFlags(made)))).action(
+    async (dest: string, sources: string[], flags: PublishFlags) => {
+      await publishIndex(cli, dest, flags, {
+        sources,
+        async graph({ context, target, tag }) {
+          const pieces = await openPieces(context, sources, flags);
+          const current = await readIndex(target, tag, context);
+          return indexGraph(
+            dest,
+            {
+              pieces,
+              base: target,
+              content(found) {
+                const entries = mergeEntries(current.entries, joinPieces(found));
+                const isThere = entries === current.entries;
+                return isThere && current.root !== undefined
+                  ? current.root
+                  : { ...current, entries };
+              },
+            },
+            context,
+          );
+        },
+        async change({ context, target, tag }) {
+          const pieces: BroughtPiece[] = [];
+          for (const graph of await openPieces(context, sources, flags)) {
+            pieces.push(await bringPiece(target, graph, sending(context, flags)));
+          }
+          const { root } = await appendToIndex(target, tag, joinPieces(pieces), context);
+          const sum = (key: 'bytesSent' | 'bytesMounted' | 'bytesPresent') =>
+            pieces.reduce((total, piece) => total + piece[key], 0);
+          return {
+            root,
+            bytesSent: sum('bytesSent') + root.size,
+            bytesMounted: sum('bytesMounted'),
+            bytesPresent: sum('bytesPresent'),
+          };
+        },
+      });
+    },
   );
-  return finish(made).action(async (dest: string, sources: string[], flags: MakeFlags) => {
-    await onIndex(cli, dest, flags, async (context, target, tag) => {
-      const entries = joinPieces(await bringAll(context, target, sources, flags));
-      return (await appendToIndex(target, tag, entries, context)).root;
-    });
-  });
 }
 
 function annotate(cli: Cli): Command {
@@ -103,12 +149,11 @@ function annotate(cli: Cli): Command {
     .addOption(
       new Option('--os-features <LIST>', 'features that the entry needs').argParser(collectList),
     );
-  return finish(made).action(async (dest: string, flags: AnnotateFlags) => {
-    const entry = chosen(flags);
-    const { annotation: annotations = {} } = flags;
-    const platform = platformParts(flags);
-    const hasPlatform = Object.keys(platform).length > 0;
-    if (hasPlatform && entry === undefined) {
+  return addRegistryFlags(addMoveFlags(made)).action(async (dest: string, flags: AnnotateFlags) => {
+    const { annotation: annotations = {}, platform: _, ...publishing } = flags;
+    const indexNotes = { entry: chosen(flags), annotations, platform: platformParts(flags) };
+    const hasPlatform = Object.keys(indexNotes.platform).length > 0;
+    if (hasPlatform && indexNotes.entry === undefined) {
       throw new SlipwayError('USAGE', 'which entry is meant was not said', {
         hint: 'say --platform P or --digest DIGEST',
       });
@@ -118,13 +163,11 @@ function annotate(cli: Cli): Command {
         hint: 'say --annotation K=V, or --os, --arch, --variant, --os-version, --os-features',
       });
     }
-    await onIndex(
-      cli,
-      dest,
-      flags,
-      async (context, target, tag) =>
-        await annotateIndex(target, tag, { entry, annotations, platform }, context),
-    );
+    await publishIndex(cli, dest, publishing, {
+      graph: (place) => changed(place, annotation(place.target, place.tag, indexNotes)),
+      change: async ({ context, target, tag }) =>
+        onlyIndex(await annotateIndex(target, tag, indexNotes, context)),
+    });
   });
 }
 
@@ -132,71 +175,56 @@ function remove(cli: Cli): Command {
   const made = newCommand('rm', 'take entries out of an index; their content stays')
     .argument('<DEST>', 'HOST/PATH[:TAG]')
     .argument('<ENTRY...>', 'a platform, as linux/arm64, or a digest');
-  return finish(made).action(async (dest: string, entries: string[], flags: IndexFlags) => {
-    const choices = entries.map((text) => (isDigest(text) ? text : parsePlatform(text)));
-    await onIndex(
-      cli,
-      dest,
-      flags,
-      async (context, target, tag) => await removeFromIndex(target, tag, choices, context),
-    );
-  });
+  return addRegistryFlags(addMoveFlags(made)).action(
+    async (dest: string, entries: string[], flags: PublishFlags) => {
+      const choices = entries.map((text) => (isDigest(text) ? text : parsePlatform(text)));
+      await publishIndex(cli, dest, flags, {
+        graph: (place) => changed(place, removal(place.target, place.tag, choices)),
+        change: async ({ context, target, tag }) =>
+          onlyIndex(await removeFromIndex(target, tag, choices, context)),
+      });
+    },
+  );
 }
 
 const SRC_HELP = 'an image or index: a local name, a HOST/PATH[:TAG|@DIGEST], or a location';
 
-function finish(made: Command): Command {
-  made.addOption(new Option('--format <FORMAT>', 'of the result').choices(['text', 'json']));
-  return addRegistryFlags(made);
+/** The index of a tag with a change made to it. */
+async function changed({ context, target, tag }: IndexPlace, change: IndexChange): Promise<Graph> {
+  const current = await readExistingIndex(target, tag, context);
+  const content = change(current);
+  const parts = { pieces: [], base: target, content: () => content };
+  return indexGraph(`${target.name}:${tag}`, parts, context);
 }
 
-/** Does work on the index of a tag, and tells what stands there then. */
-async function onIndex(
-  cli: Cli,
-  dest: string,
-  flags: IndexFlags,
-  work: (context: Context, target: Repository, tag: string) => Promise<Descriptor>,
-): Promise<void> {
-  const reference: Reference = parsePushReference(dest);
-  const { tag = 'latest' } = reference;
-  await run(cli, flags, [reference.host], async (context) => {
-    const target = (await context.registries()).repository(reference);
-    const root = await work(context, target, tag);
-    if (flags.format !== 'json') {
-      context.output.out(`${target.name}@${root.digest}\n`);
-      return;
-    }
-    const { entries } = await readIndex(target, root.digest, context);
-    const manifests = entries.map(({ descriptor: { platform, digest, mediaType, size } }) => ({
-      ...(platform === undefined ? {} : { platform: formatPlatform(platform) }),
-      digest,
-      mediaType,
-      size,
-    }));
-    const { digest, mediaType, size } = root;
-    const result = { ref: target.name, tag, digest, mediaType, size, manifests };
-    context.output.out(`${safeJson(result, 2)}\n`);
-  });
+function onlyIndex(root: ChangedIndex['root']): ChangedIndex {
+  return { root, bytesSent: root.size, bytesMounted: 0, bytesPresent: 0 };
+}
+
+function sending({ emit, signal }: Context, flags: PublishFlags) {
+  const { jobs, limitRate } = flags;
+  return {
+    emit,
+    signal,
+    nonDistributable: flags.allowNondistributableArtifacts === true,
+    ...(jobs === undefined ? {} : { jobs }),
+    ...(limitRate === undefined ? {} : { throttle: createThrottle(limitRate) }),
+  };
 }
 
 /** All pieces are found before the first one is sent. */
-async function bringAll(
+async function openPieces(
   context: Context,
-  target: Repository,
   sources: readonly string[],
-  flags: ImageFlags,
-): Promise<readonly IndexPiece[]> {
-  const graphs = [];
+  flags: PublishFlags,
+): Promise<readonly Graph[]> {
+  const graphs: Graph[] = [];
   for (const source of sources) graphs.push(await openPiece(context, source));
-  const pieces: IndexPiece[] = [];
-  for (const graph of graphs) {
-    pieces.push(await bringPiece(target, await derive(context, graph, flags), context));
-  }
-  return pieces;
+  return await Promise.all(graphs.map((graph) => derive(context, graph, flags)));
 }
 
 /** A bare name is the local image if there is one, else the registry's. */
-async function openPiece(context: Context, source: string) {
+async function openPiece(context: Context, source: string): Promise<Graph> {
   const location = parseLocation(source);
   try {
     return await openImage(context, location);

@@ -21,7 +21,7 @@ export function command(cli: Cli): Command {
   return addRegistryFlags(inspect).action(async (text: string, flags: InspectFlags) => {
     const location = parseRemote(text);
     await run(cli, flags, hostsOfLocation(location), async (context) => {
-      const { place, reference, name } = await openPlace(context, location);
+      const { place, reference, name } = await openPlace(context, location, 'mirrors');
       const top = await readTop(place, reference, { signal: context.signal });
       if (flags.raw === true) {
         context.output.out(Buffer.from(top.bytes).toString('utf8'));

@@ -18,6 +18,7 @@ import { parseLocation, parsePushReference } from '../location.ts';
 import { derive, openImage } from '../open.ts';
 import { addPublishFlags, type PublishFlags } from '../publish-flags.ts';
 import { publishOrPlan, readPlan } from '../publishing.ts';
+import { hostsOfLocation } from '../remote.ts';
 import { withReferrers } from '../with-referrers.ts';
 
 interface PushFlags extends PublishFlags {
@@ -58,7 +59,8 @@ Examples:
           hint: 'slipway push --help shows how it is used',
         });
       const references = refs.map(parsePushReference);
-      await run(cli, flags, hostsOf(references), (context) =>
+      const source = flags.from === undefined ? [] : hostsOfLocation(parseLocation(flags.from));
+      await run(cli, flags, [...new Set([...hostsOf(references), ...source])], (context) =>
         publishOrPlan(cli, context, flags, async () => ({
           images:
             flags.from === undefined
@@ -78,7 +80,7 @@ async function applyPlan(cli: Cli, path: string, refs: readonly string[]): Promi
   }
   const planned = await readPlan(path);
   const [name = ''] = planned.command;
-  if (name !== 'push' && name !== 'copy') {
+  if (name !== 'push' && name !== 'copy' && name !== 'index') {
     throw new SlipwayError('CONFIG_INVALID', `${path} is a plan of another command`, { path });
   }
   const more = cli.args

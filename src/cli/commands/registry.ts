@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
+import { showUrl } from '../../http/shown.ts';
 import type { RegistryEvent } from '../../server/options.ts';
 import { startRegistry } from '../../server/registry.ts';
 import { type Cli, newCommand } from '../command.ts';
@@ -22,7 +23,8 @@ export function command(cli: Cli): Command {
 
 const DEFAULT_LISTEN = '127.0.0.1:5000';
 
-function serveCommand({ output, signal }: Cli): Command {
+function serveCommand(cli: Cli): Command {
+  const { output, signal } = cli;
   return newCommand('serve', 'serve an OCI registry until interrupted')
     .addOption(
       new Option('--listen <HOST:PORT>', 'where to listen; port 0 takes a free one')
@@ -57,7 +59,7 @@ Example:
         ...(flags.readOnly === undefined ? {} : { readOnly: flags.readOnly }),
         ...(flags.maxSize === undefined ? {} : { maxBytes: flags.maxSize }),
         log: (event) => {
-          const text = describeRegistryEvent(event);
+          const text = describeRegistryEvent(event, cli.isDebug);
           if (text !== undefined) output.err(`${safeLine(text)}\n`);
         },
       });
@@ -70,10 +72,15 @@ Example:
     });
 }
 
-/** Requests are too many to show; what went wrong is not. */
-function describeRegistryEvent(event: RegistryEvent): string | undefined {
+/** Requests are too many to show without being asked; what went wrong is not. */
+function describeRegistryEvent(event: RegistryEvent, isDebug: boolean): string | undefined {
   if (event.type === 'warning') return `warning: ${event.message}`;
-  if (event.type === 'request') return undefined;
+  if (event.type === 'request') {
+    const { method, path, status, durationMs } = event;
+    return isDebug
+      ? `debug: ${status} in ${Math.round(durationMs)} ms, ${method} ${showUrl(path)}`
+      : undefined;
+  }
   const why = event.error instanceof Error ? event.error.message : String(event.error);
   return `${event.method} ${event.path} failed: ${why}`;
 }

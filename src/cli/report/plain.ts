@@ -100,11 +100,23 @@ export function describeEvent(event: SlipwayEvent): string | undefined {
     }
     case 'build.output':
       return `${event.engine}: ${event.line}`;
+    case 'http.request':
+      return `debug: ${event.id} > ${event.method} ${event.url} login: ${event.login}${headerText(event.headers)}`;
+    case 'http.response':
+      return `debug: ${event.id} < ${event.status} in ${event.durationMs} ms, ${event.method} ${event.url}${headerText(event.headers)}`;
+    case 'http.failure':
+      return `debug: ${event.id} < no answer in ${event.durationMs} ms, ${event.method} ${event.url}: ${event.reason}`;
     case 'warning':
       return `warning: ${event.message}`;
     default:
       return undefined;
   }
+}
+
+function headerText(headers: Readonly<Record<string, string>>): string {
+  return Object.entries(headers)
+    .map(([name, value]) => `; ${name}: ${value}`)
+    .join('');
 }
 
 /** Enough of a digest to tell it from others. */

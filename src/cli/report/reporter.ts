@@ -1,8 +1,8 @@
-import { type Emit, silent } from '../../events.ts';
+import type { Emit } from '../../events.ts';
 import { type Output, safeLine } from '../output.ts';
 import { grouped } from './github.ts';
 import { jsonReporter } from './json.ts';
-import { plainReporter } from './plain.ts';
+import { describeEvent, plainReporter } from './plain.ts';
 import { ttyReporter } from './tty.ts';
 
 /** The values of `--progress`. */
@@ -35,10 +35,11 @@ export function createReporter(
   }
 }
 
-/** Quiet, but a warning is still said. */
+/** Quiet, but a warning is still said, and what --debug asked for. */
 function warningsOnly(output: Output): Emit {
-  return (event) =>
-    event.type === 'warning'
-      ? output.err(`${safeLine(`warning: ${event.message}`)}\n`)
-      : silent(event);
+  return (event) => {
+    const isSaid = event.type === 'warning' || event.type.startsWith('http.');
+    const line = isSaid ? describeEvent(event) : undefined;
+    if (line !== undefined) output.err(`${safeLine(line)}\n`);
+  };
 }
