@@ -110,7 +110,7 @@ async function joinImages(
   const { signal, emit } = site;
   if (site.isDryRun && !site.isJson) {
     site.tell(list.text);
-    for (const { name } of wanted) site.tell(`  ${name.text}`);
+    for (const { name } of wanted) site.tell(name.text);
     return;
   }
   const registries = await site.registries();
