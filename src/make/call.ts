@@ -6,6 +6,7 @@ import type { Reference } from '../oci/reference.ts';
 import type { Condition } from '../publish/conditions.ts';
 import type { PublishedImage } from '../publish/publication.ts';
 import type { Registries } from '../registry/registries.ts';
+import type { Spoken } from '../run/frames.ts';
 import type { Hints } from '../state/hints.ts';
 import type { Names } from './names.ts';
 import type { MakeSettings } from './settings.ts';
@@ -46,6 +47,8 @@ export interface Site {
   derive(graph: Graph): Promise<Graph>;
   /** Publishes, or shows the plan of it. */
   publish(open: () => Promise<Wanted>): Promise<void>;
+  /** Hands on what a command says. */
+  hear(spoken: Spoken): Promise<void>;
   /** Runs `slipway build` with these arguments. */
   build(args: readonly string[]): Promise<void>;
   onClose(close: () => Promise<void>): void;

@@ -41,7 +41,10 @@ export async function rpmVersion(
 function findVersion(file: string, path: string, name: string): string | undefined {
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(file, { readOnly: true, allowExtension: false });
+    database = new DatabaseSync(file, { allowExtension: false });
+    // A view could be anything, and take forever.
+    const kind = database.prepare("SELECT type FROM sqlite_schema WHERE name = 'Packages'").get();
+    if (kind?.type !== 'table') throw new TypeError('Packages is no table');
     for (const { blob } of database.prepare('SELECT blob FROM Packages').iterate()) {
       if (!(blob instanceof Uint8Array)) continue;
       const header = readHeader(Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength));

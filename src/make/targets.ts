@@ -1,11 +1,15 @@
 import { SlipwayError } from '../errors.ts';
 import { annotate } from './annotate.ts';
+import { build } from './build.ts';
 import type { Call } from './call.ts';
 import { clean } from './clean.ts';
 import { history } from './history.ts';
 import { pull } from './pull.ts';
 import { push, pushRegistry } from './push.ts';
 import { rollback } from './rollback.ts';
+import { runTest } from './trial.ts';
+
+// from './rollback.ts';
 
 /** Something that can be made. */
 interface Target {
@@ -17,6 +21,8 @@ interface Target {
 const ELSEWHERE = 'push_registry_';
 
 const TARGETS: readonly Target[] = [
+  { name: 'build', summary: 'build the image of Dockerfile_<ARCH> or Dockerfile', make: build },
+  { name: 'test', summary: 'run TESTCMD in the local image', make: runTest },
   { name: 'push', summary: 'push the tags of the image, as one publication', make: push },
   {
     name: `${ELSEWHERE}HOST[:PORT]`,

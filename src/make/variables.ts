@@ -1,6 +1,6 @@
 import { SlipwayError } from '../errors.ts';
 import { isHost } from '../oci/reference.ts';
-import { hostArchitecture } from './architectures.ts';
+import { ALL, hostArchitecture } from './architectures.ts';
 import { asBuildDate, checkBuildDate } from './build-date.ts';
 import type { MakeSettings } from './settings.ts';
 import { expandTemplate } from './template.ts';
@@ -26,8 +26,6 @@ export interface Variables {
   readonly architecture: string;
   /** `YYYYMMDD` */
   readonly buildDate: string;
-  /** BUILDDATE was said, it isn't just today */
-  readonly isDated: boolean;
   /** the variable that holds the version: `OSVERSION`, `S6VERSION` or `VERSION` */
   readonly versionName: string;
   /** the version that was given, empty for none; undefined: it has to be found out */
@@ -81,7 +79,7 @@ export function resolveVariables({ assigned, env, settings, now }: Inputs): Vari
   const registry = checkRegistry(set('REGISTRY', settings.registry, () => 'index.docker.io'));
   const hostName = set('HOSTARCH', undefined, hostArchitecture);
   const architecture = set('ARCH', undefined, () => hostName);
-  const isDated = given('BUILDDATE') !== undefined;
+  refuseWholeNames(architecture, given);
   const buildDate = checkBuildDate(set('BUILDDATE', undefined, () => asBuildDate(now)));
   const versionName = VERSION_NAMES[/^alpine-(base|s6)$/.exec(name)?.[1] ?? ''] ?? 'VERSION';
   const literal =
@@ -97,7 +95,6 @@ export function resolveVariables({ assigned, env, settings, now }: Inputs): Vari
     service,
     architecture,
     buildDate,
-    isDated,
     versionName,
     version: assignedVersion ?? given(versionName) ?? given('VERSION') ?? literal,
     extra,
@@ -122,6 +119,15 @@ function extraVariables(
   }
   for (const [name, value] of assigned) if (!OWN.test(name)) values.set(name, value);
   return values;
+}
+
+/** A name that is given whole is that of one image. */
+function refuseWholeNames(architecture: string, given: (name: string) => string | undefined): void {
+  const whole = ['IMAGETAG', 'VERSIONTAG', 'BUILDDATETAG', 'IMAGESRC'].find(given);
+  if (architecture !== ALL || whole === undefined) return;
+  throw new SlipwayError('USAGE', `${whole} names one image, and ARCH=all means several`, {
+    hint: `say which with ARCH=…, or leave ${whole} out`,
+  });
 }
 
 /** @throws SlipwayError `USAGE` */

@@ -27,8 +27,7 @@ export function versionFinder(parts: Parts): Call['version'] {
     const { version } = settings;
     const isGiven = variables.version !== undefined || version === undefined;
     // What isn't in the image is the same for all architectures.
-    const isOfImage = !isGiven && typeof version === 'object' && isInImage(version);
-    const key = isOfImage ? architecture : '';
+    const key = isFoundInImage(parts) ? architecture : '';
     let asked = found.get(key);
     if (asked === undefined) {
       asked = isGiven
@@ -38,6 +37,15 @@ export function versionFinder(parts: Parts): Call['version'] {
     }
     return asked;
   };
+}
+
+/** True if the version is known only when the image is there. */
+export function isFoundInImage({
+  variables,
+  settings,
+}: Pick<Call, 'variables' | 'settings'>): boolean {
+  const { version } = settings;
+  return variables.version === undefined && typeof version === 'object' && isInImage(version);
 }
 
 function isInImage(source: Source): boolean {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SlipwayError } from '../../errors.ts';
 import type { Call, Site, Wanted } from '../../make/call.ts';
@@ -41,7 +42,7 @@ async function makeAll(cli: Cli, words: readonly string[], flags: MakeFlags): Pr
     });
   }
   const made = findTargets(targets);
-  const folder = flags.directory ?? process.cwd();
+  const folder = resolve(flags.directory ?? '.');
   const settings = await readMakeSettings(folder);
   const env = process.env;
   const variables = resolveVariables({ assigned, env, settings, now: new Date() });
@@ -84,10 +85,31 @@ function siteOf(cli: Cli, context: Context, flags: MakeFlags, folder: string): S
     openLocal: (reference) => openImage(context, { transport: 'store', reference }),
     derive: (graph) => derive(context, graph, {}),
     publish: (open: () => Promise<Wanted>) => publishOrPlan(cli, context, flags, open),
+    hear: ({ stream, bytes }) =>
+      new Promise((resolve, reject) => {
+        process[stream].write(bytes, (error) => (error == null ? resolve() : reject(error)));
+      }),
     async build(args) {
       const { command: build } = await import('./build.ts');
-      await build({ ...cli, args: ['build', ...args] }).parseAsync([...args], { from: 'user' });
+      const all = [...handedOn(flags), ...args];
+      await build({ ...cli, args: ['build', ...all] }).parseAsync(all, { from: 'user' });
     },
     onClose: context.onClose,
   };
+}
+
+/** The options about registries and output, for a build. */
+function handedOn(flags: MakeFlags): readonly string[] {
+  const each = (option: string, values: readonly string[] = []): readonly string[] =>
+    values.map((value) => `${option}=${value}`);
+  return [
+    ...each('--plain-http', flags.plainHttp),
+    ...each('--skip-tls-verify', flags.skipTlsVerify),
+    ...each('--insecure-registry', flags.insecureRegistry),
+    ...(flags.tokenRealm === undefined ? [] : [`--token-realm=${flags.tokenRealm}`]),
+    ...(flags.retries === undefined ? [] : [`--retries=${flags.retries}`]),
+    ...(flags.idleTimeout === undefined ? [] : [`--idle-timeout=${flags.idleTimeout}`]),
+    ...(flags.progress === undefined ? [] : [`--progress=${flags.progress}`]),
+    ...(flags.quiet === true ? ['--quiet'] : []),
+  ];
 }
