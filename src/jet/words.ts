@@ -2,12 +2,9 @@ import type { Value } from './document.ts';
 
 /**
  * Splits a command into words as a shell does with quotes and backslashes, and does nothing else:
- * `$`, `|`, `>` and `&&` are words like others.
- *
- * @throws SlipwayError `CONFIG_INVALID` for a quote that isn't closed, and for no words at all
+ * `$`, `|`, `>` and `&&` are words like others. A text says what is wrong with it.
  */
-export function splitWords(value: Value): readonly string[] {
-  const text = value.text();
+export function splitText(text: string): readonly string[] | string {
   const words: string[] = [];
   let word: string | undefined;
   let quote = '';
@@ -34,13 +31,19 @@ export function splitWords(value: Value): readonly string[] {
       at += 1;
     } else word = (word ?? '') + character;
   }
-  if (quote !== '') throw value.wrong(`has a ${quote} that is not closed`);
+  if (quote !== '') return `has a ${quote} that is not closed`;
   if (word !== undefined) words.push(word);
-  if (words.length === 0) throw value.wrong('is empty');
-  return words;
+  return words.length === 0 ? 'is empty' : words;
 }
 
-/** A command: words in one text, or a list of them. */
+/**
+ * A command: words in one text, or a list of them.
+ *
+ * @throws SlipwayError `CONFIG_INVALID`
+ */
 export function commandOf(value: Value): readonly string[] {
-  return value.isList ? value.list().map((each) => each.text()) : splitWords(value);
+  if (value.isList) return value.list().map((each) => each.text());
+  const words = splitText(value.text());
+  if (typeof words === 'string') throw value.wrong(words);
+  return words;
 }
