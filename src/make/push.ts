@@ -30,7 +30,7 @@ export async function pushRegistry(call: Call, host: string): Promise<void> {
 async function pushTo(call: Call, host: string | undefined): Promise<void> {
   const { site, variables } = call;
   const architectures =
-    variables.architecture === ALL ? await present(call) : [variables.architecture];
+    variables.architecture === ALL ? await presentArchitectures(call) : [variables.architecture];
   const pushed: Pushed[] = [];
   for (const architecture of architectures) {
     const each = await tagsOf(call, host, architecture);
@@ -49,8 +49,12 @@ async function pushTo(call: Call, host: string | undefined): Promise<void> {
   }
 }
 
-/** The architectures that are there as local images. */
-async function present(call: Call): Promise<readonly string[]> {
+/**
+ * The architectures that are there as local images.
+ *
+ * @throws SlipwayError `NOT_FOUND` if none is
+ */
+export async function presentArchitectures(call: Call): Promise<readonly string[]> {
   const found: string[] = [];
   for (const { name } of ARCHITECTURES) {
     const { image } = call.names.image(name, '');

@@ -13,7 +13,7 @@ import type { Context } from '../context.ts';
 import { addRegistryFlags } from '../flags.ts';
 import { derive, openImage } from '../open.ts';
 import { safeLine } from '../output.ts';
-import { addPublishFlags, type PublishFlags } from '../publish-flags.ts';
+import { addReleaseFlags, type PublishFlags } from '../publish-flags.ts';
 import { publishOrPlan } from '../publishing.ts';
 import { formatTable } from '../table.ts';
 
@@ -26,13 +26,26 @@ export function command(cli: Cli): Command {
   const make = newCommand('make', 'build, push and join images by architecture, version and date')
     .usage('[options] TARGET... [VAR=VALUE...]')
     .argument('[TARGET...]', 'targets and assignments, in any order; help lists them')
-    .option('-C, --directory <DIR>', 'the folder of the image (default: this one)');
-  return addRegistryFlags(addPublishFlags(make)).action(
-    async (words: string[], flags: MakeFlags) => {
+    .option('-C, --directory <DIR>', 'the folder of the image (default: this one)')
+    .option('--dry-run', 'show what would be done; nothing is sent but questions')
+    .option(
+      '--resolve',
+      'with --dry-run: compress into the local store, so that all digests are known',
+    );
+  return addRegistryFlags(addReleaseFlags(make))
+    .addHelpText('after', HELP)
+    .action(async (words: string[], flags: MakeFlags) => {
       await makeAll(cli, words, flags);
-    },
-  );
+    });
 }
+
+const HELP = `
+slipway make help lists targets and variables; slipway.yaml and docs/make.md say more.
+
+Examples:
+  slipway make build push ARCH=aarch64 REGISTRY=localhost:5000
+  slipway make annotate_latest annotate_version annotate_date VERSION=1.2
+  slipway make rollback BUILDDATE=20250619`;
 
 async function makeAll(cli: Cli, words: readonly string[], flags: MakeFlags): Promise<void> {
   const { targets, assigned } = parseMakeWords(words);
