@@ -29,12 +29,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   logout: () => import('./commands/logout.ts'),
   doctor: () => import('./commands/doctor.ts'),
   registry: () => import('./commands/registry.ts'),
+  dimg: () => import('./commands/dimg.ts'),
   slug: () => import('./commands/slug.ts'),
   demo: () => import('./commands/demo.ts'),
 };
 
 /** Commands that only hold others. */
-const NESTED: readonly string[] = ['image', 'index', 'registry', 'jet'];
+const NESTED: readonly string[] = ['image', 'index', 'registry', 'jet', 'dimg'];
 
 /** Runs one command line and tells its exit code; errors have been printed then. */
 export async function runCommandLine(

@@ -37,7 +37,7 @@ export function imagesOf(document: ConfigDocument): readonly ImageConfig[] {
     ? UNSUPPORTED.find((key) => json[key] !== undefined && json[key] !== false)
     : undefined;
   if (unsupported !== undefined) {
-    throw wrong([unsupported], `${unsupported} is not supported`, 'write the stages as shell:');
+    throw wrong([unsupported], `${unsupported} is not supported`, 'write the stages under shell');
   }
   const map = fields.map([], json, [...IMAGE_KEYS, ...UNSUPPORTED]);
   const kind = 'artifact' in map ? 'artifact' : 'dimg';
@@ -51,7 +51,7 @@ export function imagesOf(document: ConfigDocument): readonly ImageConfig[] {
     kind,
     base: baseOf(map, document, fields),
     git: fields.list(['git'], map.git, (place, value) => gitOf(place, value, document, fields)),
-    shell: shellOf(map.shell, fields),
+    userStages: shellOf(map.shell, fields),
     imports: fields.list(['import'], map.import, (at, value) =>
       importOf(at, value, document, fields),
     ),

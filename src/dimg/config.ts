@@ -16,7 +16,7 @@ export interface ImageConfig {
   readonly base: ImageBase;
   readonly fromCacheVersion?: string;
   readonly git: readonly GitMapping[];
-  readonly shell: Readonly<Record<UserStage, ShellStage>>;
+  readonly userStages: Readonly<Record<UserStage, ShellStage>>;
   readonly imports: readonly ImportRule[];
   readonly mounts: readonly MountRule[];
   readonly docker?: DockerDirectives;

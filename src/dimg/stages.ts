@@ -104,7 +104,7 @@ function fromStage({ base, fromCacheVersion, mounts }: ImageConfig, facts: Stage
 }
 
 function shellStage(image: ImageConfig, stage: UserStage, git: Git | undefined): readonly Stage[] {
-  const { commands, cacheVersions }: ShellStage = image.shell[stage];
+  const { commands, cacheVersions }: ShellStage = image.userStages[stage];
   if (commands.length === 0) return [];
   const own = checksum(commands, cacheVersions);
   return [

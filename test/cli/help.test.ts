@@ -42,6 +42,14 @@ const COMMANDS = [
   'doctor',
   'registry',
   'registry serve',
+  'dimg',
+  'dimg list',
+  'dimg build',
+  'dimg push',
+  'dimg bp',
+  'dimg spush',
+  'dimg tag',
+  'dimg stages',
   'slug',
   'demo',
 ];
@@ -71,6 +79,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '--pull': 'never',
   '--engine': 'buildah',
   '--timestamps': '0',
+  '--lock-timeout': '1',
 };
 
 /** Options of which a command takes only one: all are tried without the one, then the other. */

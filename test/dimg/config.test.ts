@@ -91,7 +91,7 @@ describe('werf.yaml', () => {
           stageDependencies: { install: ['package.json', '*.lock'] },
         },
       ],
-      shell: {
+      userStages: {
         beforeInstall: {
           commands: ['apt-get update', 'apt-get install -y curl --quiet'],
           cacheVersions: ['all'],

@@ -57,11 +57,15 @@ export async function runProgram<T>(
   talking.catch(() => {});
   call.signal?.addEventListener('abort', stop.now, { once: true });
   try {
+    // Node throws away what nobody has begun to read when the program ends.
+    child.stdout.on('readable', () => {});
     const reading = read(child.stdout);
-    reading.catch(() => {
-      // Whoever stops reading in the middle leaves the program before a full pipe.
-      if (!child.stdout.readableEnded) stop.now();
-    });
+    reading
+      .catch(() => {
+        // Whoever stops reading in the middle leaves the program before a full pipe.
+        if (!child.stdout.readableEnded) stop.now();
+      })
+      .finally(() => child.stdout.destroy());
     const [result, end] = await Promise.allSettled([reading, ended]);
     call.signal?.throwIfAborted();
     if (end.status === 'rejected') throw cannotStart(call.program, end.reason);

@@ -1,0 +1,264 @@
+import type { Command } from 'commander';
+import { createStages, type DimgStages } from '../../dimg/build-dimgs.ts';
+import type { ImageConfig } from '../../dimg/config.ts';
+import { readProject } from '../../dimg/project.ts';
+import {
+  namesOf,
+  publishedImages,
+  type Release,
+  releasesOf,
+  stageReleases,
+  type WantedName,
+} from '../../dimg/publish.ts';
+import { parseRepo } from '../../dimg/repo.ts';
+import { onlyDimg, selectDimgs } from '../../dimg/select.ts';
+import type { DimgSession } from '../../dimg/session.ts';
+import { SlipwayError } from '../../errors.ts';
+import { formatReference, type RepositoryName } from '../../oci/reference.ts';
+import { publish } from '../../publish/publish.ts';
+import type { Repository } from '../../registry/repository.ts';
+import { createMovedTags } from '../../state/moved-tags.ts';
+import { type Cli, newCommand, run } from '../command.ts';
+import type { Context } from '../context.ts';
+import {
+  addDimgFlags,
+  addProjectFlags,
+  addStageBuildFlags,
+  addTagFlags,
+  type DimgFlags,
+  type DimgPushFlags,
+} from '../dimg-flags.ts';
+import { openDimgSession, wantedTags } from '../dimg-session.ts';
+import { safeLine } from '../output.ts';
+
+/** `slipway dimg build|push|bp|spush|tag|list|stages …` */
+export function command(cli: Cli): Command {
+  const dimg = newCommand('dimg', 'build and push the images of a werf.yaml, with its stages');
+  const commands = [list(cli), build(cli), push(cli), buildAndPush(cli), simplePush(cli), tag(cli)];
+  for (const child of [...commands, stages(cli)]) dimg.addCommand(child);
+  return dimg;
+}
+
+function list({ output }: Cli): Command {
+  const command = newCommand('list', 'show the names of the dimgs');
+  return addProjectFlags(command).action(async (flags: DimgFlags) => {
+    const { images } = await readProject(flags.dir ?? '.');
+    for (const { kind, name } of images) {
+      if (kind === 'dimg' && name !== undefined) output.out(`${name}\n`);
+    }
+  });
+}
+
+function build(cli: Cli): Command {
+  const command = newCommand('build', 'build dimgs into the local store').argument(
+    '[DIMG...]',
+    'names or patterns; all if left out',
+  );
+  return addStageBuildFlags(addDimgFlags(command)).action(
+    async (patterns: string[], flags: DimgFlags) => {
+      await run(cli, flags, hostsOf(flags.stagesFrom), async (context) => {
+        const session = await openDimgSession(context, flags);
+        const images = selectDimgs(session.config, patterns);
+        await buildAll(createStages(session, 'build'), images);
+      });
+    },
+  );
+}
+
+async function buildAll(stages: DimgStages, images: readonly ImageConfig[]): Promise<void> {
+  for (const image of images) await stages.of(image);
+}
+
+const REPO = 'the last one is REPO: [HOST[:PORT]/]PATH, or :minikube; those before it name dimgs';
+
+function push(cli: Cli): Command {
+  const command = newCommand('push', 'push dimgs that are built to REPO/DIMG')
+    .usage('[options] [DIMG...] REPO')
+    .argument('[WORDS...]', REPO);
+  return addTagFlags(addDimgFlags(command))
+    .option('--with-stages', 'also push the stages, to REPO:dimgstage-…')
+    .action((words: string[], flags: DimgPushFlags) => pushWords(cli, words, flags, 'leave'));
+}
+
+function buildAndPush(cli: Cli): Command {
+  const command = newCommand('bp', 'build dimgs and push them')
+    .usage('[options] [DIMG...] REPO')
+    .argument('[WORDS...]', REPO);
+  return addTagFlags(addStageBuildFlags(addDimgFlags(command)))
+    .option('--with-stages', 'also push the stages, to REPO:dimgstage-…')
+    .action((words: string[], flags: DimgPushFlags) => pushWords(cli, words, flags, 'build'));
+}
+
+function simplePush(cli: Cli): Command {
+  const command = newCommand('spush', 'push one dimg to REPO itself')
+    .usage('[options] [DIMG] REPO')
+    .argument('[WORDS...]', REPO);
+  return addTagFlags(addDimgFlags(command)).action((words: string[], flags: DimgPushFlags) =>
+    pushWords(cli, words, flags, 'leave', true),
+  );
+}
+
+function tag(cli: Cli): Command {
+  const command = newCommand('tag', 'give dimgs that are built the names of a push, locally')
+    .usage('[options] [DIMG...] REPO')
+    .argument('[WORDS...]', REPO);
+  return addTagFlags(addDimgFlags(command)).action(
+    async (words: string[], flags: DimgPushFlags) => {
+      const { repo: text, patterns } = repoAndPatterns(words);
+      await run(cli, flags, [], async (context) => {
+        const session = await openDimgSession(context, flags);
+        const repo = parseRepo(text, session.project);
+        const tags = await wantedTags(session, flags);
+        const stages = createStages(session, 'leave');
+        const releases: Release[] = [];
+        for (const image of selectDimgs(session.config, patterns)) {
+          releases.push(...(await releasesOf(session, await stages.of(image), { repo, tags })));
+        }
+        await nameLocally(context, session, releases);
+      });
+    },
+  );
+}
+
+function stages(cli: Cli): Command {
+  const group = newCommand('stages', 'push the stages of dimgs');
+  const command = newCommand('push', 'push the stages of dimgs to REPO:dimgstage-…')
+    .usage('[options] [DIMG...] REPO')
+    .argument('[WORDS...]', REPO);
+  group.addCommand(
+    addDimgFlags(command).action(async (words: string[], flags: DimgFlags) => {
+      const { repo: text, patterns } = repoAndPatterns(words);
+      await run(cli, flags, hostsOf(text), async (context) => {
+        const session = await openDimgSession(context, flags);
+        const repo = parseRepo(text, session.project);
+        const open = await opener(context);
+        const found = createStages(session, 'leave');
+        const images = selectDimgs(session.config, patterns);
+        const releases = await stageReleases(session, found, images, repo, open);
+        await release(context, session, releases, open);
+      });
+    }),
+  );
+  return group;
+}
+
+async function pushWords(
+  cli: Cli,
+  words: readonly string[],
+  flags: DimgPushFlags,
+  missing: 'build' | 'leave',
+  isPlain = false,
+): Promise<void> {
+  const { repo: text, patterns } = repoAndPatterns(words);
+  await run(cli, flags, hostsOf(text), async (context) => {
+    const session = await openDimgSession(context, flags);
+    const repo = parseRepo(text, session.project);
+    const images = selectDimgs(session.config, patterns);
+    if (isPlain) onlyDimg(images);
+    const tags = await wantedTags(session, flags);
+    const open = await opener(context);
+    const stages = createStages(session, missing);
+    if (missing === 'build') await buildAll(stages, images);
+    const isUnbuilt = missing === 'build' && session.dryRun;
+    const releases: Release[] =
+      flags.withStages === true
+        ? [...(await stageReleases(session, stages, images, repo, open))]
+        : [];
+    for (const image of images) {
+      const signed = await stages.of(image);
+      if (isUnbuilt && signed.stages.at(-1)?.root === undefined) {
+        for (const name of namesOf(image, { repo, isPlain, tags })) session.tell(name, 'PUSH');
+        continue;
+      }
+      releases.push(...(await releasesOf(session, signed, { repo, isPlain, tags, look: open })));
+    }
+    await release(context, session, releases, open);
+  });
+}
+
+async function opener(context: Context): Promise<(repository: RepositoryName) => Repository> {
+  const registries = await context.registries();
+  return (repository) => registries.repository(repository);
+}
+
+/** Publishes what isn't there as one publication, and tells of each name what became of it. */
+async function release(
+  context: Context,
+  session: DimgSession,
+  releases: readonly Release[],
+  open: (repository: RepositoryName) => Repository,
+): Promise<void> {
+  const { tell, signal, emit } = session;
+  const names = releases.flatMap((each) => each.names);
+  const missing = names.filter(({ isThere }) => !isThere);
+  for (const { name, isThere } of names) {
+    if (isThere) tell(name, 'EXIST');
+    else tell(name, session.dryRun ? 'PUSH' : 'PUSHING');
+  }
+  if (session.dryRun || missing.length === 0) return;
+  const movedTags = createMovedTags(await context.hints());
+  const images = publishedImages(releases, open);
+  await tellEnd(session, missing, async () => {
+    const { error } = await publish(
+      { images },
+      { signal, emit, movedTags, nonDistributable: true },
+    );
+    if (error !== undefined) throw error;
+  });
+}
+
+async function nameLocally(
+  { store }: Context,
+  session: DimgSession,
+  releases: readonly Release[],
+): Promise<void> {
+  const { tell, signal, emit } = session;
+  const names = releases.flatMap((each) => each.names);
+  for (const { name } of names) tell(name, session.dryRun ? 'EXPORT' : 'EXPORTING');
+  if (session.dryRun) return;
+  const target = await store();
+  const images = releases.map(({ graph, repository, names }) => ({
+    graph,
+    destinations: [
+      { target, names: names.map(({ tag }) => formatReference({ ...repository, tag })) },
+    ],
+  }));
+  await tellEnd(session, names, async () => {
+    const { error } = await publish({ images }, { signal, emit, nonDistributable: true });
+    if (error !== undefined) throw error;
+  });
+}
+
+async function tellEnd(
+  { tell }: DimgSession,
+  names: readonly WantedName[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const startedMs = performance.now();
+  try {
+    await work();
+  } catch (error) {
+    for (const { name } of names) tell(name, 'FAILED');
+    throw error;
+  }
+  for (const { name } of names) tell(name, 'OK', (performance.now() - startedMs) / 1000);
+}
+
+function repoAndPatterns(words: readonly string[]): {
+  readonly repo: string;
+  readonly patterns: readonly string[];
+} {
+  const repo = words.at(-1);
+  if (repo === undefined) {
+    throw new SlipwayError('USAGE', 'required argument `REPO`', {
+      hint: 'the last word is the repository, for example registry.example.com/team/app',
+    });
+  }
+  // It is looked at before anything else happens.
+  parseRepo(repo, 'project');
+  return { repo, patterns: words.slice(0, -1) };
+}
+
+function hostsOf(repo: string | undefined): readonly string[] {
+  return repo === undefined ? [] : [parseRepo(safeLine(repo), 'project').host];
+}

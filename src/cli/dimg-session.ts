@@ -1,0 +1,80 @@
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createNativeEngine } from '../build/native/engine.ts';
+import { ciBuild } from '../dimg/ci.ts';
+import { openGit } from '../dimg/git.ts';
+import { projectName, readProject } from '../dimg/project.ts';
+import { parseRepo } from '../dimg/repo.ts';
+import type { DimgSession, Tell } from '../dimg/session.ts';
+import { wantsShortSlugs } from '../dimg/slug.ts';
+import { collectTags, type SchemeTags } from '../dimg/tags.ts';
+import { SlipwayError } from '../errors.ts';
+import { createCompressionTable } from '../state/compressions.ts';
+import type { Context } from './context.ts';
+import type { DimgFlags, DimgPushFlags } from './dimg-flags.ts';
+import { safeLine } from './output.ts';
+
+const LOCK_TIMEOUT_SECONDS = 86_400;
+const DEFAULT_COLUMNS = 120;
+
+/** Opens the project of a command, and everything to work on it. */
+export async function openDimgSession(context: Context, flags: DimgFlags): Promise<DimgSession> {
+  const { signal, emit } = context;
+  const folder = resolve(flags.dir ?? '.');
+  const config = await readProject(folder);
+  const git = await openGit(folder, { signal });
+  const project = projectName(config, { name: flags.name, origin: await git?.origin(), folder });
+  const home = await context.home();
+  const { stagesFrom } = flags;
+  const registries = stagesFrom === undefined ? undefined : await context.registries();
+  return {
+    ...{ config, project, folder, git, home, signal, emit },
+    store: await context.store(),
+    native: createNativeEngine({
+      registries: context.registries,
+      table: createCompressionTable(await context.hints()),
+    }),
+    engine: context.engine,
+    ...(stagesFrom === undefined
+      ? {}
+      : { stagesFrom: registries?.repository(parseRepo(stagesFrom, project)) }),
+    buildDir:
+      flags.buildDir === undefined ? join(home, 'dimg-build', project) : resolve(flags.buildDir),
+    tmpDirPrefix: resolve(flags.tmpDirPrefix ?? tmpdir()),
+    network: flags.network,
+    lockTimeoutMs: (flags.lockTimeout ?? LOCK_TIMEOUT_SECONDS) * 1000,
+    dryRun: flags.dryRun === true,
+    tell: teller(context, flags),
+  };
+}
+
+/** Prints states at the right edge, as werf does. */
+function teller({ output }: Context, { quiet }: DimgFlags): Tell {
+  return (what, state, seconds) => {
+    if (quiet === true && state !== 'FAILED') return;
+    const time = seconds === undefined ? '' : ` ${seconds.toFixed(2)} sec`;
+    const end = `[${state}]${time}`;
+    const columns = output.isTerminal ? output.columns : DEFAULT_COLUMNS;
+    const shown = safeLine(what);
+    output.out(`${shown}${' '.repeat(Math.max(1, columns - shown.length - end.length))}${end}\n`);
+  };
+}
+
+/** The tags that a command asks for. */
+export async function wantedTags(
+  { git, folder }: DimgSession,
+  flags: DimgPushFlags,
+): Promise<readonly SchemeTags[]> {
+  const env = process.env;
+  return await collectTags(flags, {
+    branch: async () => await git?.branch(),
+    commit: async () => {
+      if (git !== undefined) return git.commit;
+      throw new SlipwayError('CONFIG_INVALID', `${folder} is in no git repository with a commit`, {
+        path: folder,
+      });
+    },
+    ci: () => ciBuild(env, folder),
+    shortSlugs: wantsShortSlugs(env),
+  });
+}
