@@ -3,10 +3,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { encrypt } from '../../src/jet/encryption.ts';
+import { prepareCommandLine } from '../cli/in-process.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import type { Owner } from '../rig/lifetime.ts';
 import { missing } from '../rig/programs.ts';
-import { prepareSlipway } from '../rig/slipway.ts';
 import { writeProject } from './project.ts';
 
 const DOCKERFILE = 'FROM scratch\nCOPY message /message\nCMD ["/message"]\n';
@@ -26,31 +26,31 @@ const PUSH = '- {name: out, service: app, type: push, image_name: HOST/myapp, re
 
 describe('push steps without any engine', () => {
   test('without --push they do nothing', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const dir = await example(t, '127.0.0.1:1', PUSH);
-    const { code, stdout } = await slipway.run(['jet', 'steps'], { cwd: dir });
+    const { code, stdout } = await slipway.run(['jet', 'steps', '--dir', dir]);
     assert.equal(code, 0);
     assert.equal(stdout, '(step: out) skipped: nothing is pushed without --push\n');
   });
 
   test('the image is built, pushed and can be pulled; twice sends nothing', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const host = await slipway.serve();
     const dir = await example(t, host, PUSH);
     const words = ['jet', 'steps', '--push=true', '--progress', 'none'];
-    const { code, stdout, stderr } = await slipway.run(words, { cwd: dir });
+    const { code, stdout, stderr } = await slipway.run([...words, '--dir', dir]);
     assert.equal(code, 0, stderr);
     const [pushes, published, success] = stdout.split('\n');
     assert.equal(pushes, `(step: out) pushes ${host}/myapp:latest`);
     assert.match(published ?? '', new RegExp(`^${host}/myapp@sha256:[0-9a-f]{64}$`));
     assert.equal(success, '(step: out) success ✔');
     assert.match((await slipway.must(['ls', `${host}/myapp`])).join('\n'), /^latest /m);
-    const again = await slipway.run(words, { cwd: dir });
+    const again = await slipway.run([...words, '--dir', dir]);
     assert.equal(again.stdout, stdout);
   });
 
   test('tags come from image_tag, and several steps are one release of one image', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const host = await slipway.serve();
     const push = '{service: app, type: push, image_name: HOST/myapp, image_tag: TAG}';
     const tags = ['dev', '"{{.ServiceName}}.{{.Branch}}"', '"{{ .CiName }}-{{ .BuildID }}"'];
@@ -68,7 +68,7 @@ describe('push steps without any engine', () => {
   });
 
   test('a release that fails in one registry moves no tag in another', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const host = await slipway.serve();
     const locked = await slipway.serve(['--read-only']);
     const dir = await writeProject(t, {
@@ -77,7 +77,7 @@ describe('push steps without any engine', () => {
       'codeship-services.yml': `a:\n  build: {image: ${host}/a}\nb:\n  build: {image: ${locked}/b}\n`,
       'codeship-steps.yml': `- {name: first, service: a, type: push, image_name: ${host}/a}\n- {name: second, service: b, type: push, image_name: ${locked}/b}\n`,
     });
-    const { code, stdout } = await slipway.run(['jet', 'steps', '--push'], { cwd: dir });
+    const { code, stdout } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
     assert.equal(code, 15);
     assert.match(stdout, /\(step: second\) failed ✗/);
     assert.doesNotMatch(stdout, /success/);
@@ -85,7 +85,7 @@ describe('push steps without any engine', () => {
   });
 
   test('steps for other branches are skipped', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const host = await slipway.serve();
     const step = (name: string, filter: string) =>
       `- {name: ${name}, service: app, type: push, image_name: HOST/myapp, image_tag: ${name}, ${filter}}\n`;
@@ -101,10 +101,10 @@ describe('push steps without any engine', () => {
   });
 
   test('a step with a command says what it needs, and what comes after it does not run', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const host = await slipway.serve();
     const dir = await example(t, host, `- {name: test, service: app, command: ls}\n${PUSH}`);
-    const { code, stdout, stderr } = await slipway.run(['jet', 'steps', '--push'], { cwd: dir });
+    const { code, stdout, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
     assert.equal(code, 21, stderr);
     assert.match(stdout, /^\(step: test\) failed ✗ a command runs in a container/);
     assert.match(stderr, /start Docker or Podman.*steps that only push need none/);
@@ -112,21 +112,21 @@ describe('push steps without any engine', () => {
   });
 
   test('a build that fails and a template that fails are told with their step', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const host = await slipway.serve();
     const broken = await example(t, host, PUSH, { Dockerfile: 'FROM scratch\nCOPY no /no\n' });
-    const build = await slipway.run(['jet', 'steps', '--push'], { cwd: broken });
+    const build = await slipway.run(['jet', 'steps', '--push', '--dir', broken]);
     assert.notEqual(build.code, 0);
     assert.match(build.stdout, /\(step: out\) failed ✗/);
     const step = PUSH.replace('}', ', image_tag: "{{ .Nope }}"}');
     const dir = await example(t, host, step);
-    const template = await slipway.run(['jet', 'steps', '--push'], { cwd: dir });
+    const template = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
     assert.equal(template.code, 2);
     assert.match(template.stderr, /line 1: \[0\].image_tag is a template that fails/);
   });
 
   test('manual steps stop where nobody can be asked, and go on when approved', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const host = await slipway.serve();
     const dir = await example(t, host, `- name: gate\n  type: manual\n  steps:\n  ${PUSH}`);
     const words = ['jet', 'steps', '--push', '--dir', dir];
@@ -138,7 +138,7 @@ describe('push steps without any engine', () => {
   });
 
   test('encrypted arguments reach the build, and nothing that is shown', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const host = await slipway.serve();
     const key = Buffer.alloc(32, 5);
     const dir = await example(t, host, PUSH, {
@@ -147,7 +147,7 @@ describe('push steps without any engine', () => {
       'args.encrypted': encrypt(Buffer.from('SECRET=very-hidden\n'), key, 'jet'),
       'codeship-services.yml': `app:\n  build:\n    image: ${host}/myapp\n    args: {PLAIN: seen}\n    encrypted_args_file: args.encrypted\n`,
     });
-    const { code, stdout, stderr } = await slipway.run(['jet', 'steps', '--push'], { cwd: dir });
+    const { code, stdout, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
     assert.equal(code, 0, stderr);
     assert.doesNotMatch(stdout + stderr, /very-hidden/);
     const config = await slipway.must(['inspect', '--config', `${host}/myapp`]).catch(() => []);
@@ -162,7 +162,7 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
   const auth = Buffer.from('me:pass-word-1').toString('base64');
 
   test('an encrypted docker config opens a registry, in both layouts, and stays in memory', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
     const layouts = {
       'config.json': { auths: { [host]: { auth } } },
@@ -175,9 +175,13 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
           'codeship.aes': `${key.toString('base64')}\n`,
           'cfg.encrypted': encrypt(Buffer.from(JSON.stringify(json)), key, format),
         });
-        const { code, stdout, stderr } = await slipway.run(['jet', 'steps', '--push'], {
-          cwd: dir,
-        });
+        const { code, stdout, stderr } = await slipway.run([
+          'jet',
+          'steps',
+          '--push',
+          '--dir',
+          dir,
+        ]);
         assert.equal(code, 0, `${layout} ${format}: ${stderr}`);
         assert.doesNotMatch(stdout + stderr, new RegExp(`pass-word-1|${auth}`));
         await nothingHolds(slipway.env.HOME ?? '', ['pass-word-1', auth]);
@@ -225,7 +229,7 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
   };
 
   test('an encrypted docker config that does not fit says why', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
     for (const [what, [files, exit, said]] of Object.entries(FAILURES)) {
       const json = JSON.stringify({ auths: { [host]: { auth } } });
@@ -237,7 +241,7 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
       const known = Object.entries(all).filter(([, text]) => text !== undefined);
       const step = PUSH.replace('}', ', encrypted_dockercfg_path: cfg.encrypted}');
       const dir = await example(t, host, step, Object.fromEntries(known));
-      const { code, stderr } = await slipway.run(['jet', 'steps', '--push'], { cwd: dir });
+      const { code, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
       assert.equal(code, exit, `${what}: ${stderr}`);
       assert.match(stderr, said, what);
       assert.doesNotMatch(stderr, /pass-word-1|wrong-pass/);
@@ -245,25 +249,25 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
   });
 
   test('a program of this machine writes them, and the path is all that it is told', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
     const json = JSON.stringify({ auths: { [host]: { auth } } });
     const dir = await example(t, host, PUSH, {
       'generate.sh': `[ $# = 2 ] && [ "$1" = 'a b' ] && cat >"$2" <<'END'\n${json}\nEND\n`,
     });
     const words = ['jet', 'steps', '--push', '--dockercfg-command'];
-    const good = await slipway.run([...words, "sh generate.sh 'a b'"], { cwd: dir });
+    const good = await slipway.run([...words, "sh generate.sh 'a b'", '--dir', dir]);
     assert.equal(good.code, 0, good.stderr);
-    const none = await slipway.run([...words, 'true'], { cwd: dir });
+    const none = await slipway.run([...words, 'true', '--dir', dir]);
     assert.equal(none.code, 20);
     assert.match(none.stderr, /true wrote no docker config/);
-    const failed = await slipway.run([...words, 'sh -c "exit 3"'], { cwd: dir });
+    const failed = await slipway.run([...words, 'sh -c "exit 3"', '--dir', dir]);
     assert.equal(failed.code, 20);
     assert.match(failed.stderr, /ended with status 3/);
   });
 
   test('the global options are for steps that name nothing themselves', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
     const json = JSON.stringify({ auths: { [host]: { auth } } });
     const dir = await example(t, host, PUSH, {
