@@ -31,7 +31,8 @@ const MAX_ROUNDS = 20;
 export async function annotate(call: Call, kind: ListKind): Promise<void> {
   const { site, variables, names } = call;
   const architectures = listed(call);
-  const tagName = variables.given('TAGNAME');
+  // latest is never something else by accident.
+  const tagName = kind === 'latest' ? variables.said('TAGNAME') : variables.given('TAGNAME');
   const isVersioned = kind !== 'latest' && tagName === undefined;
   const version = isVersioned ? await call.version(firstOf(call, architectures)) : '';
   if (isVersioned && version === '') {

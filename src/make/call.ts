@@ -34,6 +34,8 @@ export interface Site {
   tell(line: string): void;
   /** Tells a line beside results. */
   say(line: string): void;
+  /** Tells a result as JSON. */
+  tellJson(value: unknown): void;
   /** Tells rows under headings. */
   table(headings: readonly string[], rows: readonly (readonly string[])[]): void;
   home(): Promise<string>;

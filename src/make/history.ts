@@ -17,7 +17,7 @@ export async function history(call: Call): Promise<void> {
   );
   const { reference, text } = names.list('latest', '', 'latest');
   if (site.isJson) {
-    site.tell(JSON.stringify({ ref: `${reference.host}/${reference.path}`, releases: shown }));
+    site.tellJson({ ref: `${reference.host}/${reference.path}`, releases: shown });
     return;
   }
   if (shown.length === 0) {

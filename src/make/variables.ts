@@ -34,6 +34,8 @@ export interface Variables {
   readonly extra: ReadonlyMap<string, string>;
   /** The value of a variable that may be set from outside; an empty one counts as not set. */
   given(name: string): string | undefined;
+  /** The value that the command line gave, and nothing else. */
+  said(name: string): string | undefined;
   /** True if a flag such as `SKIP_VERSIONTAG` is set: to anything, also to `0`. */
   isSet(name: string): boolean;
   /** The value of a variable in templates, for one architecture. */
@@ -99,6 +101,7 @@ export function resolveVariables({ assigned, env, settings, now }: Inputs): Vari
     version: assignedVersion ?? given(versionName) ?? given('VERSION') ?? literal,
     extra,
     given,
+    said: (variable) => assigned.get(variable) || undefined,
     isSet: (flag) => given(flag) !== undefined,
     lookUp: (variable, ofArchitecture, version) => {
       if (variable === 'ARCH') return ofArchitecture;

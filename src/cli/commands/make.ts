@@ -1,5 +1,7 @@
+import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { fileError } from '../../bytes/stream.ts';
 import { SlipwayError } from '../../errors.ts';
 import type { Call, Site, Wanted } from '../../make/call.ts';
 import { namesOf } from '../../make/names.ts';
@@ -12,7 +14,7 @@ import { type Cli, newCommand, run } from '../command.ts';
 import type { Context } from '../context.ts';
 import { addRegistryFlags } from '../flags.ts';
 import { derive, openImage } from '../open.ts';
-import { safeLine } from '../output.ts';
+import { safeJson, safeLine } from '../output.ts';
 import { addReleaseFlags, type PublishFlags } from '../publish-flags.ts';
 import { publishOrPlan } from '../publishing.ts';
 import { formatTable } from '../table.ts';
@@ -56,6 +58,9 @@ async function makeAll(cli: Cli, words: readonly string[], flags: MakeFlags): Pr
   }
   const made = findTargets(targets);
   const folder = resolve(flags.directory ?? '.');
+  await access(folder).catch((error: unknown) => {
+    throw fileError(folder, error);
+  });
   const settings = await readMakeSettings(folder);
   const env = process.env;
   const variables = resolveVariables({ assigned, env, settings, now: new Date() });
@@ -79,8 +84,11 @@ function siteOf(cli: Cli, context: Context, flags: MakeFlags, folder: string): S
     folder,
     env: process.env,
     tell: (line) => output.out(`${safeLine(line)}\n`),
+    tellJson: (value) => output.out(`${safeJson(value, 2)}\n`),
     say: (line) => {
-      if (flags.quiet !== true && flags.progress !== 'json') output.err(`${safeLine(line)}\n`);
+      // Who asked for JSON lines gets nothing else.
+      const isSilent = flags.quiet === true || ['json', 'none'].includes(flags.progress ?? '');
+      if (!isSilent) output.err(`${safeLine(line)}\n`);
     },
     table: (headings, rows) => {
       output.out(
