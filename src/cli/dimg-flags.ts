@@ -15,6 +15,8 @@ export interface DimgFlags extends RegistryFlags {
   readonly network?: string;
   readonly stagesFrom?: string;
   readonly dryRun?: boolean;
+  readonly registryUsername?: string;
+  readonly registryPassword?: string;
 }
 
 /** Options of commands that give names. */
@@ -39,7 +41,9 @@ export function addDimgFlags(command: Command): Command {
         wholeNumber,
       ),
     )
-    .option('--dry-run', 'tell what would be done, and do nothing');
+    .option('--dry-run', 'tell what would be done, and do nothing')
+    .option('--registry-username <USER>', 'who we are to the registry of REPO')
+    .option('--registry-password <PASSWORD>', 'its password; others on this machine can see it');
   return addRegistryFlags(command);
 }
 

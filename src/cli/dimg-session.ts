@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createNativeEngine } from '../build/native/engine.ts';
 import { ciBuild } from '../dimg/ci.ts';
+import { dimgCredentials } from '../dimg/credentials.ts';
 import { openGit } from '../dimg/git.ts';
 import { projectName, readProject } from '../dimg/project.ts';
 import { parseRepo } from '../dimg/repo.ts';
@@ -9,6 +10,7 @@ import type { DimgSession, Tell } from '../dimg/session.ts';
 import { wantsShortSlugs } from '../dimg/slug.ts';
 import { collectTags, type SchemeTags } from '../dimg/tags.ts';
 import { SlipwayError } from '../errors.ts';
+import type { Registries } from '../registry/registries.ts';
 import { createCompressionTable } from '../state/compressions.ts';
 import type { Context } from './context.ts';
 import type { DimgFlags, DimgPushFlags } from './dimg-flags.ts';
@@ -18,7 +20,11 @@ const LOCK_TIMEOUT_SECONDS = 86_400;
 const DEFAULT_COLUMNS = 120;
 
 /** Opens the project of a command, and everything to work on it. */
-export async function openDimgSession(context: Context, flags: DimgFlags): Promise<DimgSession> {
+export async function openDimgSession(
+  context: Context,
+  flags: DimgFlags,
+  repo?: string,
+): Promise<DimgSession> {
   const { signal, emit } = context;
   const folder = resolve(flags.dir ?? '.');
   const config = await readProject(folder);
@@ -26,18 +32,19 @@ export async function openDimgSession(context: Context, flags: DimgFlags): Promi
   const project = projectName(config, { name: flags.name, origin: await git?.origin(), folder });
   const home = await context.home();
   const { stagesFrom } = flags;
-  const registries = stagesFrom === undefined ? undefined : await context.registries();
+  const registries = registriesFor(context, flags, repo ?? stagesFrom);
   return {
     ...{ config, project, folder, git, home, signal, emit },
     store: await context.store(),
     native: createNativeEngine({
-      registries: context.registries,
+      registries,
       table: createCompressionTable(await context.hints()),
     }),
     engine: context.engine,
+    registries,
     ...(stagesFrom === undefined
       ? {}
-      : { stagesFrom: registries?.repository(parseRepo(stagesFrom, project)) }),
+      : { stagesFrom: (await registries()).repository(parseRepo(stagesFrom, project)) }),
     buildDir:
       flags.buildDir === undefined ? join(home, 'dimg-build', project) : resolve(flags.buildDir),
     tmpDirPrefix: resolve(flags.tmpDirPrefix ?? tmpdir()),
@@ -45,6 +52,22 @@ export async function openDimgSession(context: Context, flags: DimgFlags): Promi
     lockTimeoutMs: (flags.lockTimeout ?? LOCK_TIMEOUT_SECONDS) * 1000,
     dryRun: flags.dryRun === true,
     tell: teller(context, flags),
+  };
+}
+
+/** Opens registries once, as whoever the command says that we are. */
+function registriesFor(
+  context: Context,
+  { registryUsername: username, registryPassword: password }: DimgFlags,
+  repo: string | undefined,
+): () => Promise<Registries> {
+  const host = repo === undefined ? undefined : parseRepo(repo, 'project').host;
+  const own = dimgCredentials({ username, password, host }, process.env, context);
+  if (own === undefined) return context.registries;
+  let opened: Promise<Registries> | undefined;
+  return () => {
+    opened ??= context.registriesAs(own);
+    return opened;
   };
 }
 

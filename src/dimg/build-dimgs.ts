@@ -5,6 +5,7 @@ import { copyGraph } from '../content/copy.ts';
 import { graphOf } from '../content/graph.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import type { Repository } from '../registry/repository.ts';
 import { withLock } from '../state/lock.ts';
 import { buildStage } from './build-stage.ts';
 import type { ImageConfig } from './config.ts';
@@ -30,7 +31,7 @@ export interface SignedImage {
   readonly stages: readonly SignedStage[];
 }
 
-/** What is to happen with stages that aren't in the store. */
+/** What is to happen with stages that aren't in the store: `leave` only looks for them. */
 type Missing = 'build' | 'leave';
 
 /** The stages of images and of all that they are made of, each image once. */
@@ -132,7 +133,7 @@ async function findStage(
   title: string,
   missing: Missing,
 ): Promise<Descriptor | undefined> {
-  const { store, signal, stagesFrom, emit, tell } = session;
+  const { store, signal, stagesFrom, tell } = session;
   const name = stageName(session, signature);
   const orNone = async (work: Promise<Descriptor>): Promise<Descriptor | undefined> => {
     try {
@@ -143,13 +144,25 @@ async function findStage(
     }
   };
   const local = await orNone(store.resolve(name, { signal }));
-  if (local !== undefined || stagesFrom === undefined || missing === 'leave') return local;
+  if (local !== undefined || stagesFrom === undefined) return local;
   const remote = await orNone(stagesFrom.resolve(`dimgstage-${signature}`, { signal }));
-  if (remote === undefined || session.dryRun) return remote;
+  if (remote === undefined || session.dryRun || missing === 'leave') return remote;
   tell(title, 'PULLING');
-  const graph = graphOf(stagesFrom, remote, title);
+  return await takeStage(session, stagesFrom, remote, signature);
+}
+
+/** Takes a stage of a registry into the store. */
+export async function takeStage(
+  session: DimgSession,
+  from: Repository,
+  remote: Descriptor,
+  signature: string,
+): Promise<Descriptor> {
+  const { store, emit, signal } = session;
+  const name = stageName(session, signature);
+  const graph = graphOf(from, remote, name);
   const { root } = await copyGraph(graph, store, { emit, signal, nonDistributable: true });
-  const open = (offset: number) => stagesFrom.fetch(root.descriptor, { offset });
+  const open = (offset: number) => from.fetch(root.descriptor, { offset });
   await store.tag(root.descriptor, name, open, { signal });
   return root.descriptor;
 }

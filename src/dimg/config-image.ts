@@ -16,7 +16,7 @@ import { DIMG_NAME_RULE, isDimgName } from './repo.ts';
 
 const IMAGE_KEYS = [
   ...['dimg', 'artifact', 'from', 'fromCacheVersion', 'fromDimg', 'fromDimgArtifact'],
-  ...['git', 'shell', 'import', 'mount', 'docker'],
+  ...['git', 'shell', 'mount', 'docker', 'import'],
 ];
 const UNSUPPORTED = ['ansible', 'asLayers'];
 const BASES = ['from', 'fromDimg', 'fromDimgArtifact'] as const;

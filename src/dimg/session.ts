@@ -2,6 +2,7 @@ import type { BuildEngine } from '../build/engine.ts';
 import type { Engine } from '../engine/client.ts';
 import type { Emit } from '../events.ts';
 import type { Layout } from '../layout/layout.ts';
+import type { Registries } from '../registry/registries.ts';
 import type { Repository } from '../registry/repository.ts';
 import type { ImageConfig, ProjectConfig } from './config.ts';
 import type { Git } from './git.ts';
@@ -11,7 +12,9 @@ export type DimgState =
   | 'BUILD'
   | 'BUILDING'
   | 'USING CACHE'
+  | 'PULL'
   | 'PULLING'
+  | 'NOT PULLED'
   | 'PUSH'
   | 'PUSHING'
   | 'EXPORT'
@@ -39,6 +42,8 @@ export interface DimgSession {
   readonly native: BuildEngine;
   /** runs commands */
   engine(): Promise<Engine>;
+  /** opened when one is needed, as whoever the command says that we are */
+  registries(): Promise<Registries>;
   /** where stages may be that the store hasn't */
   readonly stagesFrom?: Repository | undefined;
   /** kept between builds, for mounts from `build_dir` */

@@ -123,6 +123,56 @@ describe('dimgs of files', { skip }, async () => {
     assert.deepEqual(files.at(-1), 'docker.io/local/shop/backend:latest [OK]');
   });
 
+  it('go with the login of the command, to no other registry', async (t) => {
+    const closed = await startDockerRegistry(t, { users: { joe: 'secret word' } });
+    const { folder } = await makeProject(t, { 'werf.yaml': 'dimg: ~\nfrom: base\n' });
+    const repo = `${closed.host}/team/one`;
+    const refused = await tryDimg(folder, 'bp', repo);
+    assert.equal(refused.code, 10);
+    const half = await tryDimg(folder, 'bp', repo, '--registry-username', 'joe');
+    assert.equal(half.code, 10);
+    const login = ['--registry-username', 'joe', '--registry-password', 'secret word'];
+    const told = await dimg(folder, 'bp', repo, ...login, '--with-stages');
+    assert.equal(told.at(-1), `${repo}:latest [OK]`);
+    const other = await prepareDimg(t);
+    const open = `${host}/team/one`;
+    const elsewhere = await other.tryDimg(folder, 'bp', open, ...login, '--stages-from', repo);
+    assert.equal(elsewhere.code, 10, 'the password is for the registry of REPO only');
+    assert.deepEqual(await other.dimg(folder, 'stages', 'pull', repo, ...login), [
+      'dimg: from [PULLING]',
+      'dimg: from [OK]',
+    ]);
+    assert.deepEqual(await other.dimg(folder, 'stages', 'pull', repo, ...login), [
+      'dimg: from [EXIST]',
+    ]);
+    assert.deepEqual(await other.dimg(folder, 'build'), ['dimg: from [USING CACHE]']);
+  });
+
+  it('are pulled from the last stage down, until one is there', async (t) => {
+    const project = await makeProject(t, {
+      'werf.yaml': 'dimg: ~\nfrom: base\ngit:\n- to: /app\ndocker: { CMD: [sh] }\n',
+      a: 'one',
+    });
+    const { folder } = project;
+    await dimg(folder, 'build');
+    await project.commit({ a: 'two' });
+    await dimg(folder, 'bp', `${host}/pulled`, '--with-stages');
+    await project.commit({ a: 'three' });
+    const other = await prepareDimg(t);
+    const pull = ['stages', 'pull', `${host}/pulled`];
+    assert.deepEqual(await other.dimg(folder, ...pull), [
+      'dimg: docker_instructions [NOT EXIST]',
+      'dimg: git_latest_patch [NOT EXIST]',
+      'dimg: git_archive [PULLING]',
+      'dimg: git_archive [OK]',
+    ]);
+    assert.deepEqual((await other.dimg(folder, ...pull, '--all')).slice(-3), [
+      'dimg: git_archive [EXIST]',
+      'dimg: from [PULLING]',
+      'dimg: from [OK]',
+    ]);
+  });
+
   it('follow what git does with names of files', async (t) => {
     const project = await makeProject(t, {
       'werf.yaml':

@@ -10,6 +10,7 @@ import {
   stageReleases,
   type WantedName,
 } from '../../dimg/publish.ts';
+import { pullStages } from '../../dimg/pull-stages.ts';
 import { parseRepo } from '../../dimg/repo.ts';
 import { onlyDimg, selectDimgs } from '../../dimg/select.ts';
 import type { DimgSession } from '../../dimg/session.ts';
@@ -121,25 +122,55 @@ function tag(cli: Cli): Command {
 }
 
 function stages(cli: Cli): Command {
-  const group = newCommand('stages', 'push the stages of dimgs');
-  const command = newCommand('push', 'push the stages of dimgs to REPO:dimgstage-…')
-    .usage('[options] [DIMG...] REPO')
-    .argument('[WORDS...]', REPO);
-  group.addCommand(
-    addDimgFlags(command).action(async (words: string[], flags: DimgFlags) => {
-      const { repo: text, patterns } = repoAndPatterns(words);
-      await run(cli, flags, hostsOf(text), async (context) => {
-        const session = await openDimgSession(context, flags);
-        const repo = parseRepo(text, session.project);
-        const open = await opener(context);
-        const found = createStages(session, 'leave');
-        const images = selectDimgs(session.config, patterns);
-        const releases = await stageReleases(session, found, images, repo, open);
-        await release(context, session, releases, open);
-      });
-    }),
-  );
+  const group = newCommand('stages', 'push and pull the stages of dimgs');
+  const push = newCommand('push', 'push the stages of dimgs to REPO:dimgstage-…');
+  const pull = newCommand(
+    'pull',
+    'take the last stages that REPO has and the store has not',
+  ).option('--all', 'all of them');
+  for (const [command, work] of [
+    [push, pushStages],
+    [pull, pullFrom],
+  ] as const) {
+    command.usage('[options] [DIMG...] REPO').argument('[WORDS...]', REPO);
+    group.addCommand(
+      addDimgFlags(command).action(async (words: string[], flags: StagesFlags) => {
+        const { repo: text, patterns } = repoAndPatterns(words);
+        await run(cli, flags, hostsOf(text), async (context) => {
+          const session = await openDimgSession(context, flags, text);
+          const repo = parseRepo(text, session.project);
+          await work(context, session, selectDimgs(session.config, patterns), repo, flags);
+        });
+      }),
+    );
+  }
   return group;
+}
+
+interface StagesFlags extends DimgFlags {
+  readonly all?: boolean;
+}
+
+async function pushStages(
+  context: Context,
+  session: DimgSession,
+  images: readonly ImageConfig[],
+  repo: RepositoryName,
+): Promise<void> {
+  const open = await opener(session);
+  const found = createStages(session, 'leave');
+  const releases = await stageReleases(session, found, images, repo, open);
+  await release(context, session, releases, open);
+}
+
+async function pullFrom(
+  _: Context,
+  session: DimgSession,
+  images: readonly ImageConfig[],
+  repo: RepositoryName,
+  { all = false }: StagesFlags,
+): Promise<void> {
+  await pullStages(session, images, (await opener(session))(repo), { all });
 }
 
 async function pushWords(
@@ -151,12 +182,12 @@ async function pushWords(
 ): Promise<void> {
   const { repo: text, patterns } = repoAndPatterns(words);
   await run(cli, flags, hostsOf(text), async (context) => {
-    const session = await openDimgSession(context, flags);
+    const session = await openDimgSession(context, flags, text);
     const repo = parseRepo(text, session.project);
     const images = selectDimgs(session.config, patterns);
     if (isPlain) onlyDimg(images);
     const tags = await wantedTags(session, flags);
-    const open = await opener(context);
+    const open = await opener(session);
     const stages = createStages(session, missing);
     if (missing === 'build') await buildAll(stages, images);
     const isUnbuilt = missing === 'build' && session.dryRun;
@@ -176,8 +207,8 @@ async function pushWords(
   });
 }
 
-async function opener(context: Context): Promise<(repository: RepositoryName) => Repository> {
-  const registries = await context.registries();
+async function opener(session: DimgSession): Promise<(repository: RepositoryName) => Repository> {
+  const registries = await session.registries();
   return (repository) => registries.repository(repository);
 }
 
