@@ -37,27 +37,25 @@ export async function ciFacts(
     const answer = await askProgram('git', [...settings, ...words], { cwd: dir, env, signal });
     return answer?.status === 0 ? answer.stdout.trim() : '';
   };
-  const told = (name: keyof CiFlags, otherwise: () => Promise<string>): Promise<string> => {
-    const given = flags[name];
-    return given === undefined ? otherwise() : Promise.resolve(given);
-  };
-  const nothing = async () => '';
-  const branch = tag === undefined ? () => git('symbolic-ref', '--short', 'HEAD') : async () => tag;
+  const branch = async () => tag ?? (await git('symbolic-ref', '--short', 'HEAD'));
+  const [ciBranch, ciCommitDescription, last, top] = await Promise.all([
+    flags.ciBranch ?? branch(),
+    flags.ciCommitDescription ?? git('describe', '--abbrev=1', '--tags', '--always'),
+    git('log', '-1', '--format=%H%x00%cn%x00%ce%x00%B'),
+    git('rev-parse', '--show-toplevel'),
+  ]);
+  const [commit = '', name = '', email = '', message = ''] = last.split('\0');
   return {
-    ciBranch: await told('ciBranch', branch),
-    ciBuildId: await told('ciBuildId', nothing),
-    ciCommitDescription: await told('ciCommitDescription', () =>
-      git('describe', '--abbrev=1', '--tags', '--always'),
-    ),
-    ciCommitId: await told('ciCommitId', () => git('rev-parse', '--verify', 'HEAD')),
-    ciCommitMessage: await told('ciCommitMessage', () => git('log', '-1', '--format=%B')),
-    ciCommitterEmail: await told('ciCommitterEmail', () => git('log', '-1', '--format=%ce')),
-    ciCommitterName: await told('ciCommitterName', () => git('log', '-1', '--format=%cn')),
-    ciCommitterUsername: await told('ciCommitterUsername', nothing),
-    ciProjectId: await told('ciProjectId', nothing),
-    ciRepoName: await told('ciRepoName', async () =>
-      (await git('rev-parse', '--show-toplevel')).replace(/^.*\//, ''),
-    ),
+    ciBranch,
+    ciBuildId: flags.ciBuildId ?? '',
+    ciCommitDescription,
+    ciCommitId: flags.ciCommitId ?? commit,
+    ciCommitMessage: flags.ciCommitMessage ?? message,
+    ciCommitterEmail: flags.ciCommitterEmail ?? email,
+    ciCommitterName: flags.ciCommitterName ?? name,
+    ciCommitterUsername: flags.ciCommitterUsername ?? '',
+    ciProjectId: flags.ciProjectId ?? '',
+    ciRepoName: flags.ciRepoName ?? top.replace(/^.*\//, ''),
     time: new Date(),
     isApproved: false,
   };

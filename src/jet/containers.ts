@@ -12,13 +12,11 @@ import { neededBy, referenceOf } from './check.ts';
 import { findVariables, type VariableSources } from './environment.ts';
 import { untilHealthy } from './healthy.ts';
 import type { ServiceImages } from './images.ts';
+import { labelsOf } from './leftovers.ts';
 import type { Project } from './pipeline.ts';
 import type { Service } from './service.ts';
 import type { Tools } from './tools.ts';
 import { createRunVolumes, type RunVolumes } from './volumes.ts';
-
-/** Marks what runs of ours make in an engine. */
-export const RUN_LABEL = 'slipway.jet';
 
 export interface ContainerOptions {
   readonly project: Project;
@@ -49,6 +47,8 @@ export interface Containers {
   run(running: Running): Promise<number>;
   /** How a container of a service is made, without what it needs. */
   spec(service: Service): Promise<ContainerSpec>;
+  /** Makes sure that the engine has a service's image, and gives its id there. */
+  load(service: Service): Promise<string>;
   /** Removes the volumes of the run. */
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export function createContainers(options: ContainerOptions): Containers {
   const { project, tools, images } = options;
   const { signal, emit } = tools;
   const id = randomBytes(6).toString('hex');
-  const labels = { [RUN_LABEL]: id };
+  const labels = labelsOf(id);
   let networks = 0;
   let volumes: RunVolumes | undefined;
   const brought = new Map<string, Promise<string>>();
@@ -104,6 +104,7 @@ export function createContainers(options: ContainerOptions): Containers {
 
   return {
     spec,
+    load: async (service) => imageOf(await engineOf(tools), service),
     async close() {
       if (!options.isKept) await volumes?.remove();
     },

@@ -227,6 +227,74 @@ broken: {image: base, entrypoint: [/bin/sh, -c, 'exit 4']}
     assert.equal(await remains(), '');
   });
 
+  test('jet run and jet load take a service, with what it needs', async (t) => {
+    const services = `
+db: {image: base, command: sh -c "echo from db > /data/file", volumes: [/data]}
+app: {image: base, volumes_from: [db], command: sh -c "until cat /data/file; do :; done"}
+built: {build: {image: built-here}}
+`;
+    const dir = await project(t, services, '[]', { Dockerfile: APP });
+    await copyRoot(dir);
+    const words = (...more: string[]) => [
+      'jet',
+      ...more.slice(0, 1),
+      '--dir',
+      dir,
+      ...more.slice(1),
+    ];
+    assert.equal((await slipway.run(words('run', 'app'))).stdout, 'from db\n');
+    const own = await slipway.run(words('run', 'app', 'sh', '-c', 'echo "[$0]"; exit 3', '-e'));
+    assert.deepEqual([own.code, own.stdout], [20, '[-e]\n']);
+    const other = await slipway.run(words('run', '--entrypoint', 'echo given', 'app', 'too'));
+    assert.equal(other.stdout, 'given too\n');
+    const nobody = await slipway.run(words('run', 'nobody'));
+    assert.equal(nobody.code, 2);
+    assert.match(nobody.stderr, /no service "nobody"\n.*services are db, app, built/s);
+    const [loaded = ''] = await slipway.must(words('load', 'built'));
+    assert.match(loaded, /^built: sha256:/);
+    assert.match(await docker.docker('images', '--no-trunc'), new RegExp(loaded.slice(7)));
+    const alone = await slipway.run(words('load', 'built'), undefined, {
+      DOCKER_HOST: 'unix:///nowhere/s',
+    });
+    assert.match(alone.stdout, /in the local store; no engine is running/);
+    assert.equal(await remains(), '');
+  });
+
+  test('jet cleanup removes what killed runs have left, and nothing else', async (t) => {
+    const services =
+      'app: {image: base, links: [db], volumes: ["left:/left"]}\ndb: {image: base, command: cat}';
+    const steps =
+      '- {name: long, service: app, command: sh -c "echo up; cat /dev/zero > /dev/null"}';
+    const dir = await project(t, services, steps);
+    const other = (await docker.docker('create', '--network=none', 'base', 'cat')).trim();
+    const child = spawn(process.execPath, [MAIN, 'jet', 'steps', '--dir', dir], {
+      env: { PATH: process.env.PATH, ...slipway.env, ...env },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    let said = '';
+    await new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+        if (said.includes('(step: long) up')) resolve();
+      });
+      child.on('close', () => resolve());
+    });
+    assert.deepEqual(await slipway.must(['jet', 'cleanup']), ['']);
+    child.kill('SIGKILL');
+    await ended;
+    const listed = await slipway.must(['jet', 'cleanup', '--dry-run']);
+    assert.equal(listed.filter((line) => / would be removed$/.test(line)).length, 4, listed.join());
+    const removed = await slipway.must(['jet', 'cleanup']);
+    assert.deepEqual(
+      removed.map((line) => line.replace(/ .* /, ' ')),
+      ['container removed', 'container removed', 'network removed', 'volume removed'],
+    );
+    assert.equal(await docker.docker('ps', '--all', '--quiet', '--no-trunc'), other);
+    await docker.docker('rm', other);
+    assert.equal(await remains(), '');
+  });
+
   test('an interrupt in the middle leaves no container, network or volume', async (t) => {
     const services = `
 db: {image: base, command: cat /dev/zero, volumes: [/data]}
