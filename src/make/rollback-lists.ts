@@ -1,9 +1,8 @@
 import { type Graph, graphOf, readManifest } from '../content/graph.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { isJsonObject } from '../oci/json.ts';
 import { matchesPlatform } from '../oci/platform.ts';
 import type { Repository } from '../registry/repository.ts';
-import { asEntry, withoutDigests } from '../upkeep/index-entries.ts';
+import { asEntry, type IndexEntry, withoutDigests } from '../upkeep/index-entries.ts';
 import type { TaggedManifest } from '../upkeep/list-tags.ts';
 import { findArchitecture } from './architectures.ts';
 import type { Call } from './call.ts';
@@ -35,10 +34,10 @@ export async function earlierList(
 }
 
 /**
- * A list with one architecture's entry as it was on that day, all others byte for byte as they are;
- * undefined if it has none.
+ * A list with some architectures' entries as they were on that day, all others byte for byte as
+ * they are; undefined if it has none of them.
  */
-export async function replacedEntry(
+export async function replacedEntries(
   call: Call,
   list: TaggedManifest,
   { tags }: History,
@@ -46,39 +45,56 @@ export async function replacedEntry(
   repository: Repository,
 ): Promise<Graph | undefined> {
   const { signal } = call.site;
-  const [release] = releases;
-  const platform = findArchitecture(release?.architecture ?? '')?.platform;
   const { document } = await readManifest(repository, list.descriptor, { signal });
-  if (document.kind !== 'index' || release === undefined || platform === undefined)
-    return undefined;
+  if (document.kind !== 'index') return undefined;
   const raw = document.json.manifests as readonly unknown[];
-  const at = document.manifests.findIndex(
-    (each) => each.platform !== undefined && matchesPlatform(platform, each.platform),
-  );
-  const replaced = document.manifests[at];
-  if (replaced === undefined) return undefined;
-  const [fresh, ...attached] = await entriesOf(call, tags, release, repository);
-  if (fresh === undefined) return undefined;
-  const before = raw[at];
-  // What else stands there (annotations of the entry) was said of another image.
-  const entry = isJsonObject(before) && replaced.digest === fresh.digest ? before : fresh;
-  const swapped = document.manifests.map((descriptor, place) => ({
-    descriptor: place === at ? fresh : descriptor,
-    json: place === at ? entry : raw[place],
+  let entries: readonly IndexEntry[] = document.manifests.map((descriptor, at) => ({
+    descriptor,
+    json: raw[at],
   }));
-  const isOrphaned = !document.manifests.some(
-    ({ digest }, place) => place !== at && digest === replaced.digest,
-  );
-  const gone = new Set(isOrphaned && replaced.digest !== fresh.digest ? [replaced.digest] : []);
-  const kept = withoutDigests(swapped, gone);
-  const there = new Set(kept.map(({ descriptor }) => descriptor.digest));
-  const added = attached.filter(({ digest }) => !there.has(digest)).map(asEntry);
-  const manifests = [...kept, ...added].map(({ json }) => json);
+  let isIn = false;
+  for (const release of releases) {
+    const old = entryFor(entries, release);
+    if (old === undefined) continue;
+    isIn = true;
+    entries = swapped(entries, old, await entriesOf(call, tags, release, repository));
+  }
+  if (!isIn) return undefined;
+  const manifests = entries.map(({ json }) => json);
   return indexGraph(
     { ...document.json, manifests },
     [repository],
     `${repository.name}:${list.tag}`,
   );
+}
+
+function entryFor(
+  entries: readonly IndexEntry[],
+  { architecture }: Release,
+): IndexEntry | undefined {
+  const platform = findArchitecture(architecture)?.platform;
+  return entries.find(
+    ({ descriptor }) =>
+      platform !== undefined &&
+      descriptor.platform !== undefined &&
+      matchesPlatform(platform, descriptor.platform),
+  );
+}
+
+/** The entries with a new one in the place of an old one, whose attestations go with it. */
+function swapped(
+  entries: readonly IndexEntry[],
+  old: IndexEntry,
+  [fresh, ...attached]: readonly Descriptor[],
+): readonly IndexEntry[] {
+  const { digest } = old.descriptor;
+  // What else stands at it was said of this image.
+  if (fresh === undefined || fresh.digest === digest) return entries;
+  const placed = entries.map((each) => (each === old ? asEntry(fresh) : each));
+  const isElsewhere = placed.some(({ descriptor }) => descriptor.digest === digest);
+  const kept = isElsewhere ? placed : withoutDigests(placed, new Set([digest]));
+  const there = new Set(kept.map(({ descriptor }) => descriptor.digest));
+  return [...kept, ...attached.filter((each) => !there.has(each.digest)).map(asEntry)];
 }
 
 async function entriesOf(

@@ -3,11 +3,11 @@ import { SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../registry/repository.ts';
-import { ALL } from './architectures.ts';
+import { ALL, ARCHITECTURES } from './architectures.ts';
 import { checkBuildDate } from './build-date.ts';
 import type { Call, Wanted } from './call.ts';
 import { type History, type Release, readHistory } from './releases.ts';
-import { earlierList, replacedEntry } from './rollback-lists.ts';
+import { earlierList, replacedEntries } from './rollback-lists.ts';
 
 /** The images to go back to: one version, one day. */
 export interface Earlier {
@@ -58,6 +58,12 @@ export async function rollback(call: Call): Promise<void> {
 function wantedArchitecture({ variables }: Call): string | undefined {
   const architecture = variables.given('ARCH');
   return architecture === ALL ? undefined : architecture;
+}
+
+/** Every architecture goes back, and the lists with them. */
+function isWhole(call: Call): boolean {
+  const isSkipping = ARCHITECTURES.some(({ name }) => call.variables.isSet(`SKIP_${name}`));
+  return wantedArchitecture(call) === undefined && !isSkipping;
 }
 
 /** The releases among which one is chosen. */
@@ -140,10 +146,9 @@ async function movesTo(
   for (const tag of lists) {
     const found = history.tags.get(tag);
     if (found === undefined) continue;
-    const graph =
-      wantedArchitecture(call) === undefined
-        ? await earlierList(call, history, earlier, repository)
-        : await replacedEntry(call, found, history, earlier, repository);
+    const graph = isWhole(call)
+      ? await earlierList(call, history, earlier, repository)
+      : await replacedEntries(call, found, history, earlier, repository);
     if (graph === undefined) {
       site.say(`${repository.name}:${tag} has no entry for it and stays as it is.`);
       continue;

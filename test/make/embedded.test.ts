@@ -65,9 +65,10 @@ test('releases are joined and rolled back at the embedded registry, too', async 
 });
 
 test('a roll-back that a skipped architecture shares leaves that one alone', async (t) => {
-  const { push, mustMake, repository } = await prepare(t);
+  const { push, mustMake, repository, raw } = await prepare(t);
   for (const day of ['20250101', '20250102']) {
     for (const name of ['x86_64', 'aarch64'] as const) await push(day, name);
+    await mustMake('annotate_latest', 'annotate_date', 'ARCH=all', `BUILDDATE=${day}`);
   }
   const before = await repository.resolve('aarch64');
   await mustMake('rollback', 'SKIP_aarch64=1');
@@ -76,6 +77,10 @@ test('a roll-back that a skipped architecture shares leaves that one alone', asy
     (await repository.resolve('x86_64')).digest,
     (await repository.resolve('x86_64_1_20250101')).digest,
   );
+  assert.deepEqual(entriesOf(await raw('latest')), [
+    ['linux/amd64', (await repository.resolve('x86_64_1_20250101')).digest],
+    ['linux/arm64', before.digest],
+  ]);
 });
 
 test('an image with attestations brings them into the list', async (t) => {
