@@ -1,8 +1,8 @@
 import { isSlipwayError } from '../errors.ts';
 import { formatRepository, parseReference, type Reference } from '../oci/reference.ts';
+import type { CredentialWords, Service } from './definition.ts';
 import type { Value } from './document.ts';
 import type { Project } from './pipeline.ts';
-import type { CredentialWords, Service } from './service.ts';
 import type { Warn } from './services-file.ts';
 import { allSteps, type PushStep } from './step.ts';
 

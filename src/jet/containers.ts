@@ -9,12 +9,12 @@ import type { ContainerSpec } from '../run/container.ts';
 import { createNetwork, type Made } from '../run/networks.ts';
 import { type Attached, startAttached } from './attached.ts';
 import { neededBy, referenceOf } from './check.ts';
+import type { Service } from './definition.ts';
 import { findVariables, type VariableSources } from './environment.ts';
 import { untilHealthy } from './healthy.ts';
 import type { ServiceImages } from './images.ts';
 import { labelsOf } from './leftovers.ts';
 import type { Project } from './pipeline.ts';
-import type { Service } from './service.ts';
 import type { Tools } from './tools.ts';
 import { createRunVolumes, type RunVolumes } from './volumes.ts';
 

@@ -2,11 +2,11 @@ import { resolve } from 'node:path';
 import type { CredentialLookup } from '../credentials/credential.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { formatRepository, type RepositoryName } from '../oci/reference.ts';
+import type { CredentialWords } from './definition.ts';
 import { dockercfgLogins } from './dockercfg.ts';
 import type { Value } from './document.ts';
 import { decrypt } from './encryption.ts';
 import { readPath } from './environment.ts';
-import type { CredentialWords } from './service.ts';
 
 /** What the command says for steps that say nothing themselves. */
 export interface GivenCredentials {

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { collect, readFileBytes } from '../bytes/stream.ts';
 import { isSlipwayError } from '../errors.ts';
+import type { VariableWords } from './definition.ts';
 import type { Value } from './document.ts';
 import { decrypt } from './encryption.ts';
-import type { VariableWords } from './service.ts';
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 

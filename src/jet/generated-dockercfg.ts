@@ -9,7 +9,7 @@ import type { Engine } from '../engine/client.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { startAttached } from './attached.ts';
 import type { Containers } from './containers.ts';
-import type { Service } from './service.ts';
+import type { Service } from './definition.ts';
 import type { Tools } from './tools.ts';
 
 const MAX_CONFIG_BYTES = 1024 * 1024;

@@ -10,8 +10,8 @@ import { formatReference, type Reference } from '../oci/reference.ts';
 import { publish } from '../publish/publish.ts';
 import { referenceOf } from './check.ts';
 import type { StepCredentials } from './credentials.ts';
+import type { Service, ServiceBuild } from './definition.ts';
 import { findVariables, type VariableSources } from './environment.ts';
-import type { Service, ServiceBuild } from './service.ts';
 import type { Tools } from './tools.ts';
 
 /** The images of services. */

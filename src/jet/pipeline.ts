@@ -1,4 +1,4 @@
-import type { Service } from './service.ts';
+import type { Service } from './definition.ts';
 import type { Step } from './step.ts';
 
 /** A pipeline, read and checked. */

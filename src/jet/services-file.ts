@@ -1,7 +1,7 @@
 import type { HealthCheck } from '../run/container.ts';
+import type { CredentialWords, Link, Service, ServiceBuild } from './definition.ts';
 import { textsOf, type Value } from './document.ts';
 import { nanosecondsOf } from './duration.ts';
-import type { CredentialWords, Link, Service, ServiceBuild } from './service.ts';
 import { argumentsOf, environmentOf } from './variable-words.ts';
 import { commandOf } from './words.ts';
 

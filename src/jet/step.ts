@@ -1,5 +1,5 @@
+import type { CredentialWords } from './definition.ts';
 import type { Value } from './document.ts';
-import type { CredentialWords } from './service.ts';
 
 interface StepBase {
   /** unique in the file */

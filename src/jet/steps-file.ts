@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { CredentialWords } from './definition.ts';
 import { textsOf, type Value } from './document.ts';
-import type { CredentialWords } from './service.ts';
 import { credentialsOf, type Warn } from './services-file.ts';
 import type { FailureCommand, Step } from './step.ts';
 import { commandOf } from './words.ts';

@@ -1,5 +1,5 @@
+import type { EncryptedValue, NamedValue, VariableWords } from './definition.ts';
 import { textsOf, type Value } from './document.ts';
-import type { EncryptedValue, NamedValue, VariableWords } from './service.ts';
 
 type Fields = ReadonlyMap<string, Value>;
 

@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { isSlipwayError, SlipwayError } from '../../errors.ts';
+import type { Service } from '../../jet/definition.ts';
 import { leftovers } from '../../jet/leftovers.ts';
 import type { Project } from '../../jet/pipeline.ts';
 import { readProjectServices } from '../../jet/project.ts';
-import type { Service } from '../../jet/service.ts';
 import { splitText } from '../../jet/words.ts';
 import { prepareWorkbench, type Workbench } from '../../jet/workbench.ts';
 import { type Cli, newCommand, run } from '../command.ts';
