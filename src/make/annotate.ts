@@ -1,8 +1,9 @@
-import { SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import {
   ALL,
   ARCHITECTURES,
+  type Architecture,
   architectureNamed,
   architectureOfTag,
   USUAL_ARCHITECTURES,
@@ -34,7 +35,7 @@ export async function annotate(call: Call, kind: ListKind): Promise<void> {
   // latest is never something else by accident.
   const tagName = kind === 'latest' ? variables.said('TAGNAME') : variables.given('TAGNAME');
   const isVersioned = kind !== 'latest' && tagName === undefined;
-  const version = isVersioned ? await call.version(firstOf(call, architectures)) : '';
+  const version = isVersioned ? await versionOf(call, architectures) : '';
   if (isVersioned && version === '') {
     throw new SlipwayError('USAGE', `${variables.versionName} is not defined`, {
       hint: `say ${variables.versionName}=…, or where it comes from under make: version: in slipway.yaml`,
@@ -62,17 +63,28 @@ export async function annotate(call: Call, kind: ListKind): Promise<void> {
 }
 
 /** The architectures of a list, those that are skipped left out. */
-function listed({ settings, variables }: Call) {
+function listed({ settings, variables }: Call): readonly Architecture[] {
   const isAll = variables.architecture === ALL;
   const names = settings.architectures ?? USUAL_ARCHITECTURES;
   const chosen = isAll ? ARCHITECTURES : names.map(architectureNamed);
   return chosen.filter(({ name }) => !variables.isSet(`SKIP_${name}`));
 }
 
-function firstOf({ variables }: Call, architectures: readonly { readonly name: string }[]): string {
-  const { architecture } = variables;
-  const isListed = architectures.some(({ name }) => name === architecture);
-  return isListed ? architecture : (architectures[0]?.name ?? architecture);
+/** The version of the first image that there is, that of ARCH before others. */
+async function versionOf(call: Call, listed: readonly Architecture[]): Promise<string> {
+  const { architecture } = call.variables;
+  const own = architecture === ALL ? [] : [architecture];
+  let missing: unknown;
+  for (const name of new Set([...own, ...listed.map((each) => each.name)])) {
+    try {
+      return await call.version(name);
+    } catch (error) {
+      if (!isSlipwayError(error, 'NOT_FOUND')) throw error;
+      missing ??= error;
+    }
+  }
+  if (missing === undefined) return '';
+  throw missing;
 }
 
 function tagsListOf({ variables }: Call): string {

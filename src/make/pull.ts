@@ -95,7 +95,7 @@ export async function findImage(
   try {
     return await ofArchitecture(await site.openLocal(reference), architecture, signal);
   } catch (error) {
-    if (!isSlipwayError(error, 'NOT_FOUND') || site.isDryRun) throw error;
+    if (!isSlipwayError(error, 'NOT_FOUND')) throw error;
     const repository = (await site.registries()).repository(reference);
     const root = await tryResolve(repository, reference.tag, { signal });
     if (root === undefined) throw error;

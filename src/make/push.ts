@@ -4,6 +4,7 @@ import type { PublishedImage } from '../publish/publication.ts';
 import { ALL, ARCHITECTURES } from './architectures.ts';
 import type { Call } from './call.ts';
 import type { FullName, ImageNames } from './names.ts';
+import { isFoundInImage } from './version.ts';
 
 /** What is pushed of one architecture, and what is said about it. */
 interface Pushed {
@@ -93,6 +94,8 @@ async function tagsOf(
   if (call.settings.legacy === true || variables.isSet('LEGACY')) {
     return { image, names: isWithArch ? [target('').image] : [] };
   }
+  // Not that of an older image at the registry.
+  if (isFoundInImage(call)) await site.openLocal(image.reference);
   const version = await call.version(architecture);
   const names = target(version);
   const pushed: FullName[] = isWithArch ? [names.image] : [];

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { askProgram } from '../build/engines/program.ts';
 import { collect, readFileBytes } from '../bytes/stream.ts';
-import { SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { isJsonObject } from '../oci/json.ts';
 import { isTag } from '../oci/reference.ts';
+import { ALL, hostArchitecture } from './architectures.ts';
 import type { Call } from './call.ts';
 import { latestRelease } from './github.ts';
 import { lookInto, textOf } from './image-files.ts';
@@ -27,13 +28,15 @@ export function versionFinder(parts: Parts): Call['version'] {
     const { version } = settings;
     const isGiven = variables.version !== undefined || version === undefined;
     // What isn't in the image is the same for all architectures.
-    const key = isFoundInImage(parts) ? architecture : '';
+    const key = isFoundInImage(parts) && !isCommand(version) ? architecture : '';
     let asked = found.get(key);
     if (asked === undefined) {
       asked = isGiven
         ? Promise.resolve(checkVersion(variables.version ?? '', variables.versionName))
         : find(parts, architecture, version as Source);
       found.set(key, asked);
+      // Another architecture's image may have what this one's hasn't.
+      asked.catch(() => found.delete(key));
     }
     return asked;
   };
@@ -46,6 +49,11 @@ export function isFoundInImage({
 }: Pick<Call, 'variables' | 'settings'>): boolean {
   const { version } = settings;
   return variables.version === undefined && typeof version === 'object' && isInImage(version);
+}
+
+/** What it says is asked for once, where it can run. */
+function isCommand(source: VersionSource | undefined): boolean {
+  return typeof source === 'object' && 'command' in source;
 }
 
 function isInImage(source: Source): boolean {
@@ -97,7 +105,7 @@ function checkVersion(version: string, what: string): string {
 
 /** What a source says, and what it is for people. */
 async function read(parts: Parts, architecture: string, source: Source): Promise<[string, string]> {
-  const { site, settings } = parts;
+  const { site } = parts;
   const { signal } = site;
   if ('github' in source) {
     const options = { hints: await site.hints(), env: site.env, signal };
@@ -110,14 +118,10 @@ async function read(parts: Parts, architecture: string, source: Source): Promise
   if ('packageJson' in source) {
     return [source.packageJson, await packageJsonVersion(join(site.folder, source.packageJson))];
   }
-  const image = await findImage(parts, architecture);
   if ('command' in source) {
-    const { command } = source;
-    const heard = listener();
-    const shell = settings.shell ?? SHELL;
-    await runInImage(parts, { architecture, image, command, shell }, heard.say);
-    return ['what the command of version said', heard.text()];
+    return ['what the command of version said', await saidBy(parts, architecture, source.command)];
   }
+  const image = await findImage(parts, architecture);
   const spoolDir = await site.home();
   const looked = await lookInto(image, { signal, spoolDir, onClose: site.onClose });
   if ('label' in source) {
@@ -140,6 +144,25 @@ async function read(parts: Parts, architecture: string, source: Source): Promise
     });
   }
   return [`${source.file} of ${looked.name}`, await textOf(file, MAX_FILE_BYTES)];
+}
+
+/** What a command says in the image that is meant. */
+async function saidBy(
+  parts: Parts,
+  wanted: string,
+  command: string | readonly string[],
+): Promise<string> {
+  // Of all architectures that of this machine is the one that can run.
+  let architecture = parts.variables.architecture === ALL ? hostArchitecture() : wanted;
+  const image = await findImage(parts, architecture).catch((error: unknown) => {
+    if (!isSlipwayError(error, 'NOT_FOUND') || wanted === architecture) throw error;
+    architecture = wanted;
+    return findImage(parts, wanted);
+  });
+  const heard = listener();
+  const shell = parts.settings.shell ?? SHELL;
+  await runInImage(parts, { architecture, image, command, shell }, heard.say);
+  return heard.text();
 }
 
 async function gitDescribe(folder: string, signal: AbortSignal): Promise<string> {

@@ -20,7 +20,7 @@ test('four architectures are built, tested, pushed, joined, pulled and rolled ba
   skip,
 }, async (t) => {
   const scene = await prepareRegistry(t);
-  const { folder, program, host, repository, raw, digest, must } = scene;
+  const { folder, program, host, repository, raw, digest, must, tags } = scene;
   const docker = await startDockerd(t);
   const env = { DOCKER_HOST: docker.env.DOCKER_HOST ?? '', REGISTRY: host, ORGNAME: 'me' };
   const make = (...words: readonly string[]) =>
@@ -47,14 +47,10 @@ test('four architectures are built, tested, pushed, joined, pulled and rolled ba
     await writeFile(path.join(folder, 'text'), `version ${text}\n`);
     await mustMake('build', 'ARCH=all', `BUILDDATE=${day}`, 'ROLE=master', 'BUILDNUMBER=7');
     assert.equal(await mustMake('test', 'ARCH=x86_64'), `version ${text}\n`);
-    // The version of one that runs here is that of all.
-    const version = (await mustMake('push', '--dry-run', 'ARCH=x86_64', 'SKIP_BUILDDATETAG=1'))
-      .split('\n')[1]
-      ?.split('_')
-      .at(-1);
-    assert.equal(version, text.split(' ')[0]);
+    // The version of the one that runs here is that of all.
     const lists = ['annotate_latest', 'annotate_version', 'annotate_date'];
-    await mustMake('push', ...lists, 'ARCH=all', `BUILDDATE=${day}`, `OSVERSION=${version}`);
+    await mustMake('push', ...lists, 'ARCH=all', `BUILDDATE=${day}`);
+    assert.ok((await tags()).includes(`aarch64_${text}_${day}`));
   };
   await release('20250101', '1.0');
   const labels = JSON.parse((await must(['image', 'inspect', `${repository}:x86_64`])).join('\n'));

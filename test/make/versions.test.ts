@@ -9,7 +9,7 @@ import { openLayout } from '../../src/layout/layout.ts';
 import { tarOf } from '../cli/archives.ts';
 import { putImage } from '../content/images.ts';
 import { atEnd, tempDir } from '../rig/lifetime.ts';
-import { mustRun } from '../rig/programs.ts';
+import { missing, mustRun } from '../rig/programs.ts';
 import { prepareMake } from './scene.ts';
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -174,7 +174,7 @@ test('the latest release of a repository is asked for once in eight hours', asyn
   assert.equal((await run(['make', '-C', folder, 'push', '--dry-run'])).code, 2);
 });
 
-test('versions come from git and package.json', async (t) => {
+test('versions come from git and package.json', { skip: missing('git') }, async (t) => {
   const { version, folder } = await prepare(t, [{}]);
   const git = (...args: readonly string[]) =>
     mustRun('git', ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@example.com', ...args]);

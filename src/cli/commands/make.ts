@@ -131,6 +131,7 @@ function handedOn(flags: MakeFlags): readonly string[] {
     ...(flags.retries === undefined ? [] : [`--retries=${flags.retries}`]),
     ...(flags.idleTimeout === undefined ? [] : [`--idle-timeout=${flags.idleTimeout}`]),
     ...(flags.progress === undefined ? [] : [`--progress=${flags.progress}`]),
+    ...(flags.format === undefined ? [] : [`--format=${flags.format}`]),
     ...(flags.quiet === true ? ['--quiet'] : []),
   ];
 }
