@@ -1,13 +1,14 @@
 import { access } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { build } from '../build/build.ts';
-import type { BuildArg } from '../build/engine.ts';
+import type { BuildArg, BuildRequest } from '../build/engine.ts';
 import { readBuildInput } from '../build/read-input.ts';
 import { keepSecret } from '../bytes/secrets.ts';
 import { type Graph, graphOf } from '../content/graph.ts';
 import { isSlipwayError } from '../errors.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { publish } from '../publish/publish.ts';
+import { withCache } from './build-cache.ts';
 import { referenceOf } from './check.ts';
 import type { StepCredentials } from './credentials.ts';
 import type { Service, ServiceBuild } from './definition.ts';
@@ -29,6 +30,8 @@ export interface ImageOptions {
   /** ask the registry also where the image is in the store */
   readonly isPulled: boolean;
   readonly noCache: boolean;
+  /** whose earlier builds are a cache */
+  readonly branch: string;
 }
 
 export function createServiceImages(options: ImageOptions): ServiceImages {
@@ -80,8 +83,9 @@ export function createServiceImages(options: ImageOptions): ServiceImages {
 async function buildService(
   service: Service,
   wanted: ServiceBuild,
-  { tools, sources, noCache, isPulled }: ImageOptions,
+  options: ImageOptions,
 ): Promise<Graph> {
+  const { tools, sources, noCache, isPulled } = options;
   const { signal, emit } = tools;
   const context = resolve(sources.dir, wanted.context);
   const file = await dockerfileOf(sources.dir, context, wanted.dockerfile);
@@ -90,19 +94,22 @@ async function buildService(
   const store = await tools.store();
   const input = await readBuildInput({ context, file, stdin: process.stdin, spoolDir, signal });
   try {
+    const engines = await tools.buildEngines();
+    const own = await options.credentials.lookup(service.credentials);
+    const request: BuildRequest = {
+      ...input,
+      args,
+      platforms: [],
+      noCache,
+      pull: isPulled,
+      secrets: [],
+      ssh: [],
+      cacheFrom: [],
+      cacheTo: [],
+    };
     const made = await build(
-      {
-        ...input,
-        args,
-        platforms: [],
-        noCache,
-        pull: isPulled,
-        secrets: [],
-        ssh: [],
-        cacheFrom: [],
-        cacheTo: [],
-      },
-      { engine: 'auto', engines: await tools.buildEngines() },
+      await withCache(request, service, { tools, engines, own, branch: options.branch }),
+      { engine: 'auto', engines },
       { store, spoolDir, emit, signal },
     );
     const graph = await tools.compressed(made);

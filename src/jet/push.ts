@@ -1,5 +1,6 @@
 import { formatReference, type Reference } from '../oci/reference.ts';
 import type { Destination, PublishedImage } from '../publish/publication.ts';
+import { cacheTag } from './build-cache.ts';
 import { referenceOf } from './check.ts';
 import { type CiFacts, tagVariables } from './ci.ts';
 import type { StepCredentials } from './credentials.ts';
@@ -41,7 +42,8 @@ export async function pushAll(
       const reference = await referenceFor(step, options);
       const own = await options.credentials.forPush(step.credentials, reference);
       const registries = await tools.registries(own);
-      const graph = await options.images.built(serviceOf(step, options));
+      const service = serviceOf(step, options);
+      const graph = await options.images.built(service);
       const target = registries.repository(reference);
       registries.expect(reference);
       const root = await graph.root();
@@ -53,7 +55,9 @@ export async function pushAll(
       places.set(digest, image);
       const at = image.destinations.findIndex(({ target: { name } }) => name === target.name);
       const before = image.destinations[at];
-      const names = [...new Set([...(before?.names ?? []), tag])];
+      const kept = service.cached ? cacheTag(options.facts.ciBranch) : undefined;
+      const tags = kept === undefined ? [tag] : [tag, kept];
+      const names = [...new Set([...(before?.names ?? []), ...tags])];
       const destination = { target: before?.target ?? target, names, host: reference.host };
       if (at < 0) image.destinations.push(destination);
       else image.destinations[at] = destination;

@@ -88,6 +88,7 @@ export async function prepareWorkbench(
     credentials,
     isPulled: flags.pullIfPresent,
     noCache: flags.noCache,
+    branch: facts.ciBranch,
   });
   const containers = createContainers({
     project,
