@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { test } from 'node:test';
 import { missing } from '../rig/programs.ts';
 import { entriesOf, PLATFORMS, prepareMake, prepareRegistry, USUAL } from './scene.ts';
@@ -130,4 +132,22 @@ test('two runs at once leave one whole list, with what the tags stand for', { sk
     ['linux/arm64', await digest('aarch64')],
   ];
   for (const list of ['latest', '1']) assert.deepEqual(entriesOf(await raw(list)), expected);
+});
+
+test('a version that the image tells is read from the registry where no image is local', {
+  skip,
+}, async (t) => {
+  const { build, mustMake, make, tags, folder } = await prepareRegistry(t);
+  await writeFile(
+    path.join(folder, 'slipway.yaml'),
+    'make: {version: {file: text, pattern: "[0-9.]+$"}}\n',
+  );
+  await build('aarch64', '2.5');
+  await mustMake('push', 'ARCH=all', 'SKIP_BUILDDATETAG=1');
+  await mustMake('clean');
+  await mustMake('annotate_version', 'ARCH=all');
+  assert.deepEqual(await tags(), ['2.5', 'aarch64', 'aarch64_2.5']);
+  const { code, stderr } = await make('push', 'ARCH=aarch64', '--dry-run');
+  assert.equal(code, 12, 'but what is pushed is local');
+  assert.match(stderr, /no such local image/);
 });

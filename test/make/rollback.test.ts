@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { refuse } from '../faults/faults.ts';
+import { startFaultProxy } from '../faults/proxy.ts';
 import { missing } from '../rig/programs.ts';
 import { entriesOf, prepareRegistry } from './scene.ts';
 
@@ -124,19 +126,43 @@ test('history shows versions and dates, newest first', { skip }, async (t) => {
   assert.equal((await make('history', 'REPONAME=nothing-here')).code, 12);
 });
 
+/** A registry that refuses to move one tag. */
+const refusing = (t: TestContext, host: string, tag: string) =>
+  startFaultProxy(t, host, [
+    {
+      method: /^PUT$/,
+      path: new RegExp(`/manifests/${tag}$`),
+      fault: refuse(403, 'DENIED', 'that tag is not yours'),
+    },
+  ]);
+
 test('a release that fails in the middle changes no tag', { skip }, async (t) => {
-  const { build, make, digests, host } = await released(t, ['20250101']);
-  const tags = ['x86_64', 'x86_64_1', 'latest', '1'];
-  const before = await digests(...tags);
+  const { build, make, mustMake, digests, host, tags } = await released(t, ['20250101']);
+  const moved = ['x86_64', 'x86_64_1', 'latest', '1'];
+  const [before, names] = [await digests(...moved), await tags()];
   await build('x86_64', 'bad');
-  const words = ['BUILDDATE=20250102', 'OSVERSION=1', 'ARCH=x86_64', '--retries=0'];
-  // A place that no registry takes is met when all other content has gone.
-  const { code } = await make(
-    'push',
+  const proxy = await refusing(t, host, 'x86_64_1_20250102');
+  const words = ['BUILDDATE=20250102', 'OSVERSION=1', 'ARCH=x86_64'];
+  const { code, stderr, stdout } = await make(
+    `push_registry_${proxy.host}`,
+    'annotate_latest',
     ...words,
-    `BUILDDATETAG=${host}/me/alpine-base:x86_64_1_20250102`,
-    'VERSIONTAG=127.0.0.1:1/me/x:x',
   );
-  assert.equal(code, 16);
-  assert.deepEqual(await digests(...tags), before);
+  assert.equal(code, 11, stderr);
+  assert.match(stderr, /that tag is not yours/);
+  assert.equal(stdout, '');
+  assert.deepEqual(await digests(...moved), before);
+  assert.deepEqual(await tags(), names);
+  await mustMake('push', ...words);
+  assert.notDeepEqual(await digests('x86_64'), before.slice(0, 1), 'it was no wrong image');
+});
+
+test('a roll-back that fails in the middle changes no tag', { skip }, async (t) => {
+  const { make, digests, host } = await released(t, ['20250101', '20250102']);
+  const moved = ['x86_64', 'x86_64_1', 'aarch64', 'aarch64_1', 'latest', '1'];
+  const before = await digests(...moved);
+  const proxy = await refusing(t, host, 'latest');
+  const { code, stderr } = await make('rollback', `REGISTRY=${proxy.host}`);
+  assert.equal(code, 11, stderr);
+  assert.deepEqual(await digests(...moved), before);
 });

@@ -185,3 +185,15 @@ test('versions come from git and package.json', { skip: missing('git') }, async 
   await writeFile(path.join(folder, 'package.json'), '{"version":"3.1.0"}');
   assert.equal(await version({ packageJson: 'package.json' }), '3.1.0');
 });
+
+test('what dpkg says of this machine is what its database says in an image', {
+  skip: missing('dpkg-query'),
+}, async (t) => {
+  const status = await readFile('/var/lib/dpkg/status');
+  const { version } = await prepare(t, [{ 'var/lib/dpkg/status': status }]);
+  for (const name of ['base-files', 'dpkg']) {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a format of dpkg's
+    const said = await mustRun('dpkg-query', ['-W', '-f', '${Version}', name]);
+    assert.equal(await version({ package: name, pattern: '^[0-9.]+' }), /^[0-9.]+/.exec(said)?.[0]);
+  }
+});
