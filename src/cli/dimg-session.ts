@@ -23,7 +23,7 @@ const DEFAULT_COLUMNS = 120;
 export async function openDimgSession(
   context: Context,
   flags: DimgFlags,
-  repo?: string,
+  { repo, isCleanup = false }: { readonly repo?: string; readonly isCleanup?: boolean } = {},
 ): Promise<DimgSession> {
   const { signal, emit } = context;
   const folder = resolve(flags.dir ?? '.');
@@ -32,7 +32,7 @@ export async function openDimgSession(
   const project = projectName(config, { name: flags.name, origin: await git?.origin(), folder });
   const home = await context.home();
   const { stagesFrom } = flags;
-  const registries = registriesFor(context, flags, repo ?? stagesFrom);
+  const registries = registriesFor(context, flags, repo ?? stagesFrom, isCleanup);
   return {
     ...{ config, project, folder, git, home, signal, emit },
     store: await context.store(),
@@ -60,9 +60,10 @@ function registriesFor(
   context: Context,
   { registryUsername: username, registryPassword: password }: DimgFlags,
   repo: string | undefined,
+  isCleanup: boolean,
 ): () => Promise<Registries> {
   const host = repo === undefined ? undefined : parseRepo(repo, 'project').host;
-  const own = dimgCredentials({ username, password, host }, process.env, context);
+  const own = dimgCredentials({ username, password, host, isCleanup }, process.env, context);
   if (own === undefined) return context.registries;
   let opened: Promise<Registries> | undefined;
   return () => {
@@ -100,4 +101,25 @@ export async function wantedTags(
     ci: () => ciBuild(env, folder),
     shortSlugs: wantsShortSlugs(env),
   });
+}
+
+/** The last word is REPO; those before it are patterns of dimgs. */
+export function repoAndPatterns(words: readonly string[]): {
+  readonly repo: string;
+  readonly patterns: readonly string[];
+} {
+  const repo = words.at(-1);
+  if (repo === undefined) {
+    throw new SlipwayError('USAGE', 'required argument `REPO`', {
+      hint: 'the last word is the repository, for example registry.example.com/team/app',
+    });
+  }
+  // It is looked at before anything else happens.
+  parseRepo(repo, 'project');
+  return { repo, patterns: words.slice(0, -1) };
+}
+
+/** The registry that a REPO names, if there is one. */
+export function hostsOfRepo(repo: string | undefined): readonly string[] {
+  return repo === undefined ? [] : [parseRepo(repo, 'project').host];
 }

@@ -13,7 +13,11 @@ export interface DimgLogin {
   readonly password?: string | undefined;
   /** the registry of REPO: nobody else is told */
   readonly host: string | undefined;
+  /** the command removes images, which GitLab's job token may not */
+  readonly isCleanup?: boolean;
 }
+
+const CLEANUP_USER = 'werf-cleanup';
 
 /**
  * Who we are to registries in werf's words: `--registry-username` with `--registry-password`, for
@@ -21,7 +25,7 @@ export interface DimgLogin {
  * Undefined if neither says anything.
  */
 export function dimgCredentials(
-  { username, password, host }: DimgLogin,
+  { username, password, host, isCleanup = false }: DimgLogin,
   env: NodeJS.ProcessEnv,
   options: Signalled = {},
 ): CredentialLookup | undefined {
@@ -29,6 +33,12 @@ export function dimgCredentials(
   if (username && password && host !== undefined) {
     keepLogin(username, password);
     sources.push(givenCredentials('--registry-username', [{ host, username, password }], [host]));
+  }
+  const cleaning = env.WERF_CLEANUP_REGISTRY_PASSWORD;
+  if (isCleanup && cleaning && host !== undefined) {
+    keepLogin(CLEANUP_USER, cleaning);
+    const login = { host, username: CLEANUP_USER, password: cleaning };
+    sources.push(givenCredentials('WERF_CLEANUP_REGISTRY_PASSWORD', [login], [host]));
   }
   const folder = env.WERF_DOCKER_CONFIG || env.DAPP_DOCKER_CONFIG;
   if (folder) {

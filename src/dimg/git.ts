@@ -23,6 +23,9 @@ export interface Git {
   branch(): Promise<string | undefined>;
   /** address of the remote repository `origin` */
   origin(): Promise<string | undefined>;
+  /** names of the branches of `origin`, as they were fetched */
+  remoteBranches(): Promise<readonly string[]>;
+  tags(): Promise<readonly string[]>;
   /** True if the repository still has this commit. */
   has(commit: string): Promise<boolean>;
   /** All files of a commit, sorted by path; submodules are left out. */
@@ -79,10 +82,22 @@ export async function openGit(folder: string, { signal }: Signalled): Promise<Gi
     );
     return text.toString().split('\0').flatMap(fileOf);
   };
+  const names = async (below: string, depth: number): Promise<readonly string[]> => {
+    const text = await runProgram(
+      call(['for-each-ref', `--format=%(refname:lstrip=${depth})`, below]),
+      (stdout) => collect(stdout, MAX_LIST_BYTES, 'the list of names of git'),
+    );
+    return text
+      .toString()
+      .split('\n')
+      .filter((name) => name !== '' && name !== 'HEAD');
+  };
   return {
     commit,
     branch: () => ask('symbolic-ref', '--quiet', '--short', 'HEAD'),
     origin: async () => (await ask('config', '--get', 'remote.origin.url')) || undefined,
+    remoteBranches: () => names('refs/remotes/origin', 3),
+    tags: () => names('refs/tags', 2),
     has: async (other) =>
       (await ask('cat-file', '-e', `${checkedCommit(other)}^{commit}`)) !== undefined,
     files(of) {

@@ -50,6 +50,8 @@ const COMMANDS = [
   'dimg spush',
   'dimg tag',
   'dimg stages',
+  'dimg cleanup',
+  'dimg flush',
   'slug',
   'demo',
 ];

@@ -14,7 +14,6 @@ import { pullStages } from '../../dimg/pull-stages.ts';
 import { parseRepo } from '../../dimg/repo.ts';
 import { onlyDimg, selectDimgs } from '../../dimg/select.ts';
 import type { DimgSession } from '../../dimg/session.ts';
-import { SlipwayError } from '../../errors.ts';
 import { formatReference, type RepositoryName } from '../../oci/reference.ts';
 import { publish } from '../../publish/publish.ts';
 import type { Repository } from '../../registry/repository.ts';
@@ -29,14 +28,14 @@ import {
   type DimgFlags,
   type DimgPushFlags,
 } from '../dimg-flags.ts';
-import { openDimgSession, wantedTags } from '../dimg-session.ts';
-import { safeLine } from '../output.ts';
+import { hostsOfRepo, openDimgSession, repoAndPatterns, wantedTags } from '../dimg-session.ts';
+import { dimgUpkeep } from './dimg-upkeep.ts';
 
 /** `slipway dimg build|push|bp|spush|tag|list|stages …` */
 export function command(cli: Cli): Command {
   const dimg = newCommand('dimg', 'build and push the images of a werf.yaml, with its stages');
   const commands = [list(cli), build(cli), push(cli), buildAndPush(cli), simplePush(cli), tag(cli)];
-  for (const child of [...commands, stages(cli)]) dimg.addCommand(child);
+  for (const child of [...commands, stages(cli), ...dimgUpkeep(cli)]) dimg.addCommand(child);
   return dimg;
 }
 
@@ -57,7 +56,7 @@ function build(cli: Cli): Command {
   );
   return addStageBuildFlags(addDimgFlags(command)).action(
     async (patterns: string[], flags: DimgFlags) => {
-      await run(cli, flags, hostsOf(flags.stagesFrom), async (context) => {
+      await run(cli, flags, hostsOfRepo(flags.stagesFrom), async (context) => {
         const session = await openDimgSession(context, flags);
         const images = selectDimgs(session.config, patterns);
         await buildAll(createStages(session, 'build'), images);
@@ -136,8 +135,8 @@ function stages(cli: Cli): Command {
     group.addCommand(
       addDimgFlags(command).action(async (words: string[], flags: StagesFlags) => {
         const { repo: text, patterns } = repoAndPatterns(words);
-        await run(cli, flags, hostsOf(text), async (context) => {
-          const session = await openDimgSession(context, flags, text);
+        await run(cli, flags, hostsOfRepo(text), async (context) => {
+          const session = await openDimgSession(context, flags, { repo: text });
           const repo = parseRepo(text, session.project);
           await work(context, session, selectDimgs(session.config, patterns), repo, flags);
         });
@@ -181,8 +180,8 @@ async function pushWords(
   isPlain = false,
 ): Promise<void> {
   const { repo: text, patterns } = repoAndPatterns(words);
-  await run(cli, flags, hostsOf(text), async (context) => {
-    const session = await openDimgSession(context, flags, text);
+  await run(cli, flags, hostsOfRepo(text), async (context) => {
+    const session = await openDimgSession(context, flags, { repo: text });
     const repo = parseRepo(text, session.project);
     const images = selectDimgs(session.config, patterns);
     if (isPlain) onlyDimg(images);
@@ -273,23 +272,4 @@ async function tellEnd(
     throw error;
   }
   for (const { name } of names) tell(name, 'OK', (performance.now() - startedMs) / 1000);
-}
-
-function repoAndPatterns(words: readonly string[]): {
-  readonly repo: string;
-  readonly patterns: readonly string[];
-} {
-  const repo = words.at(-1);
-  if (repo === undefined) {
-    throw new SlipwayError('USAGE', 'required argument `REPO`', {
-      hint: 'the last word is the repository, for example registry.example.com/team/app',
-    });
-  }
-  // It is looked at before anything else happens.
-  parseRepo(repo, 'project');
-  return { repo, patterns: words.slice(0, -1) };
-}
-
-function hostsOf(repo: string | undefined): readonly string[] {
-  return repo === undefined ? [] : [parseRepo(safeLine(repo), 'project').host];
 }
