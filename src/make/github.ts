@@ -43,11 +43,12 @@ export async function latestRelease(
   }
   const path = `${base.pathname.replace(/\/+$/, '')}/repos/${repository}/releases/latest`;
   const url = new URL(path, base);
-  const known = knownRelease(hints.get(TABLE, url.href));
+  const key = `${url.origin}${url.pathname}`;
+  const known = knownRelease(hints.get(TABLE, key));
   if (known !== undefined && nowMs - known.atMs < FRESH_MS && nowMs >= known.atMs) return known.tag;
   try {
     const tag = await ask(url, repository, env.GITHUB_TOKEN, signal);
-    hints.set(TABLE, url.href, { tag, atMs: nowMs });
+    hints.set(TABLE, key, { tag, atMs: nowMs });
     return tag;
   } catch (error) {
     const isGone = error instanceof SlipwayError && error.code === 'NOT_FOUND';

@@ -15,7 +15,7 @@ export interface Command {
   readonly image: Graph;
   /** a text is run by a shell */
   readonly command: string | readonly string[];
-  readonly shell: string;
+  readonly interpreter: string;
 }
 
 /**
@@ -25,7 +25,7 @@ export interface Command {
  */
 export async function runInImage(
   { site, variables, names }: Pick<Call, 'site' | 'variables' | 'names'>,
-  { architecture, image, command, shell }: Command,
+  { architecture, image, command, interpreter }: Command,
   say: (spoken: Spoken) => Promise<void> | void,
 ): Promise<void> {
   const { signal, emit } = site;
@@ -39,7 +39,7 @@ export async function runInImage(
     engine,
     {
       image: id,
-      entrypoint: isText ? [shell] : [command[0] ?? ''],
+      entrypoint: isText ? [interpreter] : [command[0] ?? ''],
       command: isText ? ['-ec', command] : command.slice(1),
       env: [...variables.extra].map(([key, value]) => `${key}=${value}`),
       ...platform,

@@ -31,7 +31,7 @@ async function testOne(call: Call, architecture: string): Promise<void> {
     site.tell(`${image.text}: ${command}`);
     return;
   }
-  const shell = variables.given('CNTSHELL') ?? settings.shell ?? SHELL;
+  const interpreter = variables.given('CNTSHELL') ?? settings.shell ?? SHELL;
   const graph = await site.openLocal(image.reference);
-  await runInImage(call, { architecture, image: graph, command, shell }, site.hear);
+  await runInImage(call, { architecture, image: graph, command, interpreter }, site.hear);
 }

@@ -160,8 +160,8 @@ async function saidBy(
     return findImage(parts, wanted);
   });
   const heard = listener();
-  const shell = parts.settings.shell ?? SHELL;
-  await runInImage(parts, { architecture, image, command, shell }, heard.say);
+  const interpreter = parts.settings.shell ?? SHELL;
+  await runInImage(parts, { architecture, image, command, interpreter }, heard.say);
   return heard.text();
 }
 

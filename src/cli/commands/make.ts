@@ -127,7 +127,7 @@ function handedOn(flags: MakeFlags): readonly string[] {
     ...each('--plain-http', flags.plainHttp),
     ...each('--skip-tls-verify', flags.skipTlsVerify),
     ...each('--insecure-registry', flags.insecureRegistry),
-    ...(flags.tokenRealm === undefined ? [] : [`--token-realm=${flags.tokenRealm}`]),
+    ...(flags.tokenRealm === undefined ? [] : ['--token-realm', flags.tokenRealm]),
     ...(flags.retries === undefined ? [] : [`--retries=${flags.retries}`]),
     ...(flags.idleTimeout === undefined ? [] : [`--idle-timeout=${flags.idleTimeout}`]),
     ...(flags.progress === undefined ? [] : [`--progress=${flags.progress}`]),
