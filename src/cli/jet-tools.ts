@@ -6,8 +6,11 @@ import { createMovedTags } from '../state/moved-tags.ts';
 import type { Context, RegistryFlags } from './context.ts';
 import { buildEngines } from './engines.ts';
 import { derive } from './open.ts';
+import { safeLine } from './output.ts';
 import { canAsk, openPrompts } from './prompt.ts';
 import { tellResults } from './publish-results.ts';
+
+const MAX_LINE_LENGTH = 16 * 1024;
 
 /** What a pipeline works with. */
 export function jetTools(context: Context, { jobs }: RegistryFlags): Tools {
@@ -21,7 +24,7 @@ export function jetTools(context: Context, { jobs }: RegistryFlags): Tools {
   return {
     signal,
     emit,
-    say: (line) => output.out(`${line}\n`),
+    say: (line) => output.out(`${safeLine(line, MAX_LINE_LENGTH)}\n`),
     home: context.home,
     store: context.store,
     engine: context.engine,

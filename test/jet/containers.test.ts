@@ -272,10 +272,8 @@ built: {build: {image: built-here}}
       const { code, stdout, stderr } = await run(dir, '--push', ...words);
       assert.equal(code, 0, stdout + stderr);
       const [digest = ''] = /sha256:[0-9a-f]{64}/.exec(stdout) ?? [];
-      const answer = await fetch(`http://${host}/v2/team/app/manifests/${digest}`, {
-        headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
-      });
-      const { layers } = (await answer.json()) as { layers: { digest: string }[] };
+      const raw = await slipway.must(['inspect', '--raw', `${host}/team/app@${digest}`]);
+      const { layers } = JSON.parse(raw.join('\n')) as { layers: { digest: string }[] };
       // Nothing of it stays in the engine.
       await docker.docker('image', 'prune', '--force');
       for (const name of (await docker.docker('images', '--quiet', `${host}/team/app`)).split(

@@ -5,9 +5,9 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { isSlipwayError } from '../../src/errors.ts';
 import { decrypt, encrypt } from '../../src/jet/encryption.ts';
+import { prepareCommandLine } from '../cli/in-process.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { mustRun } from '../rig/programs.ts';
-import { prepareSlipway } from '../rig/slipway.ts';
 
 /** The public sample of Codeship's examples: key, encrypted files and what they hold. */
 const KEY = 'E6kwQsGsIGMWrDQYmfnUcnHb+Yq2slOHH4/IBkVzaHo=';
@@ -76,14 +76,14 @@ describe('formats', () => {
 
 describe('jet generate, encrypt and decrypt', () => {
   test('a key is made for its owner alone, and never over another', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const dir = await tempDir(t);
     const file = path.join(dir, 'codeship.aes');
     assert.deepEqual(await slipway.must(['jet', 'generate', '--dir', dir]), [file]);
     assert.equal((await stat(file)).mode & 0o777, 0o600);
     const made = await readFile(file, 'utf8');
     assert.equal(Buffer.from(made, 'base64').byteLength, 32);
-    const again = await slipway.run(['jet', 'generate'], { cwd: dir });
+    const again = await slipway.run(['jet', 'generate', '--dir', dir]);
     assert.equal(again.code, 2);
     assert.match(again.stderr, /is there already/);
     assert.equal(await readFile(file, 'utf8'), made);
@@ -91,7 +91,7 @@ describe('jet generate, encrypt and decrypt', () => {
 
   for (const format of ['jet', 'sealed']) {
     test(`a file goes there and back in the format ${format}`, async (t) => {
-      const slipway = await prepareSlipway(t);
+      const slipway = await prepareCommandLine(t);
       const dir = await tempDir(t);
       const at = (name: string) => path.join(dir, name);
       await slipway.must(['jet', 'generate', '--key-path', at('my.key')]);
@@ -104,32 +104,34 @@ describe('jet generate, encrypt and decrypt', () => {
       await slipway.must(['jet', 'decrypt', ...key, at('encrypted'), at('back')]);
       assert.equal(await readFile(at('back'), 'utf8'), 'A=secret\n');
       assert.equal((await stat(at('back'))).mode & 0o777, 0o600);
-      const piped = await slipway.run(['jet', 'decrypt', ...key, '-', '-'], { stdin: text });
+      const piped = await slipway.program.run(['jet', 'decrypt', ...key, '-', '-'], {
+        stdin: text,
+      });
       assert.deepEqual(piped, { code: 0, stdout: 'A=secret\n', stderr: '' });
     });
   }
 
   test('without a key, with a file that is none, and with a wrong one it says so', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const dir = await tempDir(t);
     const at = (name: string) => path.join(dir, name);
     await writeFile(at('encrypted'), SAMPLES[0][0]);
-    const none = await slipway.run(['jet', 'decrypt', 'encrypted', 'plain'], { cwd: dir });
+    const none = await slipway.run(['jet', 'decrypt', '--dir', dir, at('encrypted'), at('plain')]);
     assert.equal(none.code, 2);
     assert.match(none.stderr, /No AES key provided/);
     await writeFile(at('codeship.aes'), 'not a key but hidden text\n', { mode: 0o600 });
-    const wrong = await slipway.run(['jet', 'decrypt', 'encrypted', 'plain'], { cwd: dir });
+    const wrong = await slipway.run(['jet', 'decrypt', '--dir', dir, at('encrypted'), at('plain')]);
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /holds no AES key/);
     assert.doesNotMatch(wrong.stderr, /hidden/);
     await writeFile(at('codeship.aes'), `${Buffer.alloc(32, 1).toString('base64')}\n`);
-    const other = await slipway.run(['jet', 'decrypt', 'encrypted', 'plain'], { cwd: dir });
+    const other = await slipway.run(['jet', 'decrypt', '--dir', dir, at('encrypted'), at('plain')]);
     assert.equal(other.code, 0);
     assert.match(other.stderr, /no text: the key may be a wrong one/);
   });
 
   test('a key or plain file that git keeps or others can read is warned of', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const dir = await tempDir(t);
     const at = (name: string) => path.join(dir, name);
     const git = (...args: string[]) => mustRun('git', ['-C', dir, ...args], { env: slipway.env });

@@ -5,8 +5,8 @@ import { describe, type TestContext, test } from 'node:test';
 import { isSlipwayError } from '../../src/errors.ts';
 import type { Project } from '../../src/jet/pipeline.ts';
 import { readProject } from '../../src/jet/project.ts';
+import { prepareCommandLine } from '../cli/in-process.ts';
 import { tempDir } from '../rig/lifetime.ts';
-import { prepareSlipway } from '../rig/slipway.ts';
 
 const SERVICES = `
 app:
@@ -73,8 +73,8 @@ describe('where files are', () => {
   });
 
   test('a folder without them says what was looked for', async (t) => {
-    const slipway = await prepareSlipway(t);
-    const { code, stderr } = await slipway.run(['jet', 'validate'], { cwd: await tempDir(t) });
+    const slipway = await prepareCommandLine(t);
+    const { code, stderr } = await slipway.run(['jet', 'validate', '--dir', await tempDir(t)]);
     assert.equal(code, 2);
     assert.match(
       stderr,
@@ -83,7 +83,7 @@ describe('where files are', () => {
   });
 
   test('jet validate tells what it found, or line and field', async (t) => {
-    const slipway = await prepareSlipway(t);
+    const slipway = await prepareCommandLine(t);
     const good = await slipway.run(['jet', 'validate', '--dir', await project(t, {})]);
     assert.equal(good.code, 0, good.stderr);
     assert.equal(
@@ -91,7 +91,7 @@ describe('where files are', () => {
       'codeship-services.yml: 2 services\ncodeship-steps.yml: 1 step\nvalid\n',
     );
     const dir = await project(t, { steps: '\n- service: nope\n  command: ls\n' });
-    const bad = await slipway.run(['jet', 'validate'], { cwd: dir });
+    const bad = await slipway.run(['jet', 'validate', '--dir', dir]);
     assert.equal(bad.code, 2);
     assert.match(bad.stderr, /codeship-steps.yml, line 2: \[0\].service names the service "nope"/);
     assert.match(bad.stderr, /hint: services are app, db/);

@@ -3,9 +3,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { encrypt } from '../../src/jet/encryption.ts';
+import type { RegistryOptions } from '../../src/server/options.ts';
+import { startRegistry } from '../../src/server/registry.ts';
 import { prepareCommandLine } from '../cli/in-process.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
-import type { Owner } from '../rig/lifetime.ts';
+import { atEnd, type Owner } from '../rig/lifetime.ts';
 import { missing } from '../rig/programs.ts';
 import { writeProject } from './project.ts';
 
@@ -35,7 +37,7 @@ describe('push steps without any engine', () => {
 
   test('the image is built, pushed and can be pulled; twice sends nothing', async (t) => {
     const slipway = await prepareCommandLine(t);
-    const host = await slipway.serve();
+    const host = await serve(t);
     const dir = await example(t, host, PUSH);
     const words = ['jet', 'steps', '--push=true', '--progress', 'none'];
     const { code, stdout, stderr } = await slipway.run([...words, '--dir', dir]);
@@ -51,7 +53,7 @@ describe('push steps without any engine', () => {
 
   test('tags come from image_tag, and several steps are one release of one image', async (t) => {
     const slipway = await prepareCommandLine(t);
-    const host = await slipway.serve();
+    const host = await serve(t);
     const push = '{service: app, type: push, image_name: HOST/myapp, image_tag: TAG}';
     const tags = ['dev', '"{{.ServiceName}}.{{.Branch}}"', '"{{ .CiName }}-{{ .BuildID }}"'];
     const steps = `- type: parallel\n  steps:\n${tags
@@ -69,8 +71,8 @@ describe('push steps without any engine', () => {
 
   test('a release that fails in one registry moves no tag in another', async (t) => {
     const slipway = await prepareCommandLine(t);
-    const host = await slipway.serve();
-    const locked = await slipway.serve(['--read-only']);
+    const host = await serve(t);
+    const locked = await serve(t, { readOnly: true });
     const dir = await writeProject(t, {
       Dockerfile: DOCKERFILE,
       message: 'hello\n',
@@ -86,7 +88,7 @@ describe('push steps without any engine', () => {
 
   test('steps for other branches are skipped', async (t) => {
     const slipway = await prepareCommandLine(t);
-    const host = await slipway.serve();
+    const host = await serve(t);
     const step = (name: string, filter: string) =>
       `- {name: ${name}, service: app, type: push, image_name: HOST/myapp, image_tag: ${name}, ${filter}}\n`;
     const dir = await example(
@@ -102,7 +104,7 @@ describe('push steps without any engine', () => {
 
   test('a step with a command says what it needs, and what comes after it does not run', async (t) => {
     const slipway = await prepareCommandLine(t);
-    const host = await slipway.serve();
+    const host = await serve(t);
     const dir = await example(t, host, `- {name: test, service: app, command: ls}\n${PUSH}`);
     const { code, stdout, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
     assert.equal(code, 21, stderr);
@@ -113,7 +115,7 @@ describe('push steps without any engine', () => {
 
   test('a build that fails and a template that fails are told with their step', async (t) => {
     const slipway = await prepareCommandLine(t);
-    const host = await slipway.serve();
+    const host = await serve(t);
     const broken = await example(t, host, PUSH, { Dockerfile: 'FROM scratch\nCOPY no /no\n' });
     const build = await slipway.run(['jet', 'steps', '--push', '--dir', broken]);
     assert.notEqual(build.code, 0);
@@ -127,7 +129,7 @@ describe('push steps without any engine', () => {
 
   test('manual steps stop where nobody can be asked, and go on when approved', async (t) => {
     const slipway = await prepareCommandLine(t);
-    const host = await slipway.serve();
+    const host = await serve(t);
     const dir = await example(t, host, `- name: gate\n  type: manual\n  steps:\n  ${PUSH}`);
     const words = ['jet', 'steps', '--push', '--dir', dir];
     const stopped = await slipway.run(words);
@@ -139,7 +141,7 @@ describe('push steps without any engine', () => {
 
   test('encrypted arguments reach the build, and nothing that is shown', async (t) => {
     const slipway = await prepareCommandLine(t);
-    const host = await slipway.serve();
+    const host = await serve(t);
     const key = Buffer.alloc(32, 5);
     const dir = await example(t, host, PUSH, {
       Dockerfile: 'FROM scratch\nARG SECRET\nARG PLAIN\nENV SEEN=$SECRET-$PLAIN\nCOPY message /m\n',
@@ -280,6 +282,13 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
     await slipway.must([...words, '--encrypted-dockercfg-path', 'cfg']);
   });
 });
+
+/** Serves registries in this process; gives the host. */
+async function serve(owner: Owner, options: RegistryOptions = {}): Promise<string> {
+  const registry = await startRegistry(options);
+  atEnd(owner, () => registry.close());
+  return new URL(registry.url).host;
+}
 
 async function nothingHolds(folder: string, secrets: readonly string[]): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
