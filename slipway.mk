@@ -39,3 +39,9 @@ $(SLIPWAY_TARGETS):
 
 push_registry_%: slipway-always
 	+@$(SLIPWAY) make $(slipway-dry) $(SLIPWAY_FLAGS) $@ $(slipway-words)
+
+# Targets are made in the order of the command line, also with -j, and none after one that failed.
+slipway-after = $(if $(word 2,$1),$(if $(filter-out $(word 1,$1),$(word 2,$1)),$(eval \
+	$(subst :,\:,$(word 2,$1)): | $(subst :,\:,$(word 1,$1))))$(call \
+	slipway-after,$(wordlist 2,$(words $1),$1)))
+$(call slipway-after,$(filter $(SLIPWAY_TARGETS) push_registry_%,$(MAKECMDGOALS)))

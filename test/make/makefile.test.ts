@@ -129,6 +129,27 @@ test('what a makefile says counts, and no value is taken for a command', {
   assert.match(odd.stderr, /no such local image: own\.example:1\/me\/debian-it:i386/);
 });
 
+test('targets are made one after the other, also with -j', { skip: missing('make') }, async (t) => {
+  const { must, make } = await withMakefile(await prepareMake(t), []);
+  const goals = ['push_registry_a.b:5000', 'annotate_latest', 'push'];
+  const words = [
+    ...USUAL,
+    'OSVERSION=',
+    'SKIP_BUILDDATETAG=1',
+    'TAGSLIST=index.docker.io/a/b:x86_64',
+  ];
+  assert.deepEqual(await must(['-j4', '-n', ...goals, ...words]), [
+    'a.b:5000/woahbase/alpine-base:x86_64',
+    `${BASE}:latest`,
+    'index.docker.io/a/b:x86_64',
+    `${BASE}:x86_64`,
+  ]);
+  const { code, stderr } = await make(['-j4', '-k', 'push', 'annotate_latest', ...USUAL]);
+  assert.equal(code, 2);
+  assert.match(stderr, /no such local image/);
+  assert.doesNotMatch(stderr, /for the list/, 'none after one that failed');
+});
+
 const skip = missing('make', 'docker-registry', 'skopeo');
 
 test('real make pushes, joins, rolls back and pushes elsewhere', {
