@@ -7,6 +7,7 @@ import { configDocuments } from './config-document.ts';
 import { fieldsOf } from './config-fields.ts';
 import { imagesOf } from './config-image.ts';
 import { slug } from './slug.ts';
+import { renderProject } from './template/project-template.ts';
 
 const FILE_NAMES = ['werf.yaml', 'werf.yml'];
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -18,11 +19,18 @@ const LAST_PART = /([^/:]+?)(?:\.git)?\/*$/;
  *
  * @throws SlipwayError `FILE_NOT_FOUND`, `CONFIG_INVALID` with file and line
  */
-export async function readProject(folder: string): Promise<ProjectConfig> {
+export async function readProject(
+  folder: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ProjectConfig> {
   for (const name of FILE_NAMES) {
     const file = join(folder, name);
     const bytes = await readSmallFile(file, MAX_BYTES);
-    if (bytes !== undefined) return parseProject(file, bytes.toString());
+    if (bytes === undefined) continue;
+    const text = bytes.toString();
+    if (!text.includes('{{')) return parseProject(file, text);
+    const rendered = renderProject(resolve(folder), file, text, env);
+    return parseProject(`${file} (rendered)`, rendered);
   }
   throw new SlipwayError('FILE_NOT_FOUND', `there is no ${FILE_NAMES[0]} in ${folder}`, {
     path: folder,
@@ -32,17 +40,6 @@ export async function readProject(folder: string): Promise<ProjectConfig> {
 
 /** @throws SlipwayError `CONFIG_INVALID` with file and line */
 export function parseProject(file: string, text: string): ProjectConfig {
-  const templated = text.split('\n').findIndex((line) => line.includes('{{'));
-  if (templated >= 0) {
-    throw new SlipwayError(
-      'CONFIG_INVALID',
-      `${file}:${templated + 1}: Go templates are not supported`,
-      {
-        path: file,
-        hint: 'write the file out, without {{ and }}',
-      },
-    );
-  }
   let project: string | undefined;
   const images: ImageConfig[] = [];
   for (const document of configDocuments(file, text)) {

@@ -167,11 +167,6 @@ describe('werf.yaml', () => {
     ],
     ['asLayers', 'dimg: a\nfrom: b\nasLayers: true', /^werf\.yaml:3: asLayers is not supported$/],
     [
-      'a template',
-      'dimg: a\nfrom: {{ env "X" }}',
-      /^werf\.yaml:2: Go templates are not supported$/,
-    ],
-    [
       'a path out',
       'dimg: a\nfrom: b\ngit:\n- to: /a/../..',
       /^werf\.yaml:4: to should be an absolute path/,
