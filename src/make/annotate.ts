@@ -1,5 +1,6 @@
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import { formatPlatform, isUnknownPlatform, normalizePlatform } from '../oci/platform.ts';
 import {
   ALL,
   ARCHITECTURES,
@@ -95,7 +96,7 @@ function tagsListOf({ variables }: Call): string {
 function listOfTags(call: Call, list: FullName): readonly WantedEntry[] | undefined {
   const text = tagsListOf(call);
   if (text === '') return undefined;
-  return text.split(/\s+/).map((word) => {
+  return [...new Set(text.split(/\s+/))].map((word) => {
     const name = parseName(word, 'TAGSLIST');
     const { host, tag } = name.reference;
     if (host !== list.reference.host) {
@@ -137,6 +138,7 @@ async function joinImages(
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const entries: Descriptor[] = [];
     for (const each of found) entries.push(...(await listEntries(each, { signal, emit })));
+    refuseTwins(entries, list);
     const graph = listGraph(
       entries,
       found.map(({ repository }) => repository),
@@ -154,6 +156,21 @@ async function joinImages(
     side: 'destination',
     hint: 'run the same command again',
   });
+}
+
+/** Nobody could tell which of two images for one platform is meant. */
+function refuseTwins(entries: readonly Descriptor[], list: FullName): void {
+  const seen = new Set<string>();
+  for (const { platform } of entries) {
+    if (platform === undefined || isUnknownPlatform(platform)) continue;
+    const name = formatPlatform(normalizePlatform(platform));
+    if (seen.has(name)) {
+      throw new SlipwayError('USAGE', `${list.text} would have two images for ${name}`, {
+        hint: 'leave one of them out',
+      });
+    }
+    seen.add(name);
+  }
 }
 
 function isSame(before: readonly FoundEntry[], now: readonly FoundEntry[]): boolean {

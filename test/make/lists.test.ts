@@ -114,6 +114,13 @@ test('TAGSLIST takes images of another repository of the same registry', { skip 
     ['linux/arm64', await digest('aarch64_beta', 'other/place')],
   ]);
   await must(['verify', `${repository}:latest`, '--deep']);
+  await mustMake('annotate_latest', ...USUAL, `TAGSLIST=${repository}:x86_64 ${repository}:x86_64`);
+  assert.equal(entriesOf(await raw('latest')).length, 1);
+  await must(['push', '-q', '--from', `${repository}:x86_64`, `${other}:x86_64`]);
+  const twins = `TAGSLIST=${repository}:x86_64 ${other}:x86_64`;
+  const two = await make('annotate_latest', ...USUAL, twins);
+  assert.equal(two.code, 2);
+  assert.match(two.stderr, /would have two images for linux\/amd64/);
   const foreign = await make('annotate_latest', ...USUAL, 'TAGSLIST=other.example/a/b:x86_64');
   assert.equal(foreign.code, 2);
   assert.match(foreign.stderr, /cannot use source images from a different registry/);
