@@ -1,24 +1,12 @@
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { formatPlatform, isUnknownPlatform, normalizePlatform } from '../oci/platform.ts';
-import {
-  ALL,
-  ARCHITECTURES,
-  type Architecture,
-  architectureNamed,
-  architectureOfTag,
-  USUAL_ARCHITECTURES,
-} from './architectures.ts';
+import { ALL, type Architecture } from './architectures.ts';
 import type { Call } from './call.ts';
-import {
-  type FoundEntry,
-  findEntries,
-  listEntries,
-  tryResolve,
-  type WantedEntry,
-} from './entries.ts';
+import { type FoundEntry, findEntries, listEntries, type WantedEntry } from './entries.ts';
 import { listGraph } from './list-graph.ts';
-import { type FullName, type ListKind, parseName } from './names.ts';
+import { listedArchitectures, listOfTags, presentAmong } from './list-members.ts';
+import type { FullName, ListKind } from './names.ts';
 
 const SKIPPED_BY: Readonly<Record<ListKind, string>> = {
   latest: 'SKIP_LATESTTAG',
@@ -32,7 +20,7 @@ const MAX_ROUNDS = 20;
 /** `annotate_latest`, `annotate_version`, `annotate_date`: joins images to a list. */
 export async function annotate(call: Call, kind: ListKind): Promise<void> {
   const { site, variables, names } = call;
-  const architectures = listed(call);
+  const architectures = listedArchitectures(call);
   // latest is never something else by accident.
   const tagName = kind === 'latest' ? variables.said('TAGNAME') : variables.given('TAGNAME');
   const isVersioned = kind !== 'latest' && tagName === undefined;
@@ -60,15 +48,12 @@ export async function annotate(call: Call, kind: ListKind): Promise<void> {
       hint: 'every architecture is skipped; an index needs at least one image',
     });
   }
-  await joinImages(call, list, wanted, variables.architecture === ALL && tagsListOf(call) === '');
-}
-
-/** The architectures of a list, those that are skipped left out. */
-function listed({ settings, variables }: Call): readonly Architecture[] {
-  const isAll = variables.architecture === ALL;
-  const names = settings.architectures ?? USUAL_ARCHITECTURES;
-  const chosen = isAll ? ARCHITECTURES : names.map(architectureNamed);
-  return chosen.filter(({ name }) => !variables.isSet(`SKIP_${name}`));
+  await joinImages(
+    call,
+    list,
+    wanted,
+    variables.architecture === ALL && variables.given('TAGSLIST') === undefined,
+  );
 }
 
 /** The version of the first image that there is, that of ARCH before others. */
@@ -86,28 +71,6 @@ async function versionOf(call: Call, listed: readonly Architecture[]): Promise<s
   }
   if (missing === undefined) return '';
   throw missing;
-}
-
-function tagsListOf({ variables }: Call): string {
-  return variables.given('TAGSLIST')?.trim() ?? '';
-}
-
-/** TAGSLIST: whole names of the images, in place of all architectures. */
-function listOfTags(call: Call, list: FullName): readonly WantedEntry[] | undefined {
-  const text = tagsListOf(call);
-  if (text === '') return undefined;
-  return [...new Set(text.split(/\s+/))].map((word) => {
-    const name = parseName(word, 'TAGSLIST');
-    const { host, tag } = name.reference;
-    if (host !== list.reference.host) {
-      throw new SlipwayError(
-        'USAGE',
-        `cannot use source images from a different registry than the target image: ${host} and ${list.reference.host}`,
-        { hint: `push them to ${list.reference.host} first: slipway copy` },
-      );
-    }
-    return { name, platform: architectureOfTag(tag)?.platform };
-  });
 }
 
 /**
@@ -178,21 +141,4 @@ function isSame(before: readonly FoundEntry[], now: readonly FoundEntry[]): bool
     before.length === now.length &&
     before.every(({ root }, at) => root.digest === now[at]?.root.digest)
   );
-}
-
-/** Those of the entries that are there. */
-async function presentAmong(
-  { site }: Call,
-  wanted: readonly WantedEntry[],
-): Promise<readonly WantedEntry[]> {
-  const registries = await site.registries();
-  const { signal } = site;
-  const there: WantedEntry[] = [];
-  for (const each of wanted) {
-    const { reference } = each.name;
-    const repository = registries.repository(reference);
-    if ((await tryResolve(repository, reference.tag, { signal })) !== undefined) there.push(each);
-  }
-  // With none, the search for all says which are missing.
-  return there.length === 0 ? wanted : there;
 }
