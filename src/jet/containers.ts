@@ -9,9 +9,9 @@ import type { ContainerSpec } from '../run/container.ts';
 import { createNetwork, type Made } from '../run/networks.ts';
 import { type Attached, startAttached } from './attached.ts';
 import { neededBy, referenceOf } from './check.ts';
+import { addressOf, untilHealthy } from './container-state.ts';
 import type { Service } from './definition.ts';
 import { findVariables, type VariableSources } from './environment.ts';
-import { untilHealthy } from './healthy.ts';
 import type { ServiceImages } from './images.ts';
 import { labelsOf } from './leftovers.ts';
 import type { Project } from './pipeline.ts';
@@ -113,17 +113,20 @@ export function createContainers(options: ContainerOptions): Containers {
       const needed = inStartingOrder(service, project);
       const begun = new Map<string, Attached>();
       let network: Made | undefined;
+      const hosts: string[] = [];
       const start = async (each: Service, more: Partial<ContainerSpec>, tell: Running['say']) => {
         const made = await spec(each);
         const ids = (name: string) => begun.get(name)?.container.id ?? '';
         const from = each.volumesFrom.map(({ service: name, mode }) => `${ids(name)}:${mode}`);
-        const aliases = [each.name, ...aliasesOf(each.name, [service, ...needed])];
+        const aliases = namesOf(each.name, [service, ...needed]);
         const attached = await startAttached(
           engine,
           {
             ...made,
             ...(from.length === 0 ? {} : { volumesFrom: from }),
-            ...(network === undefined ? {} : { network: network.name, aliases }),
+            ...(network === undefined
+              ? {}
+              : { network: network.name, aliases, extraHosts: [...hosts] }),
             ...more,
           },
           { say: tell, signal },
@@ -142,6 +145,12 @@ export function createContainers(options: ContainerOptions): Containers {
           const { container } = await start(each, {}, (line) => {
             tools.say(`(service: ${each.name}) ${line}`);
           });
+          if (network !== undefined) {
+            // Engines have names in their networks only with a plugin that isn't always there.
+            const address = await addressOf(engine, container.id, network.name, signal);
+            const names = namesOf(each.name, [service, ...needed]);
+            if (address !== undefined) hosts.push(...names.map((name) => `${name}:${address}`));
+          }
           if (each.healthcheck !== undefined && each.healthcheck.test[0] !== 'NONE') {
             await untilHealthy(engine, container.id, each.name, signal);
           }
@@ -197,9 +206,9 @@ function inStartingOrder(service: Service, { services }: Project): readonly Serv
 }
 
 /** The names under which others see a service. */
-function aliasesOf(name: string, others: readonly Service[]): readonly string[] {
-  const links = others.flatMap((each) => each.links);
-  return [...new Set(links.filter(({ service }) => service === name).map(({ alias }) => alias))];
+function namesOf(name: string, others: readonly Service[]): readonly string[] {
+  const links = others.flatMap((each) => each.links).filter(({ service }) => service === name);
+  return [...new Set([name, ...links.map(({ alias }) => alias)])];
 }
 
 /** Nobody speaks to it: its volumes are used. */

@@ -35,6 +35,8 @@ export interface ContainerSpec {
   readonly healthCheck?: HealthCheck;
   /** `none`, `host` or the name of a network; the engine's default one if left out */
   readonly network?: string;
+  /** `NAME:ADDRESS`: hosts that it knows without asking anybody */
+  readonly extraHosts?: readonly string[];
   /** further names of the container in its network */
   readonly aliases?: readonly string[];
   readonly name?: string;
@@ -130,6 +132,7 @@ function bodyOf(spec: ContainerSpec) {
     HostConfig: {
       Binds: spec.volumes,
       VolumesFrom: spec.volumesFrom,
+      ExtraHosts: spec.extraHosts,
       NetworkMode: network,
       AutoRemove: spec.autoRemove ?? false,
     },

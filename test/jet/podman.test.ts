@@ -28,7 +28,10 @@ suite('pipelines with containers of a running Podman', { skip }, () => {
       file: 'content\n',
       'codeship-services.yml': `
 data: {image: "${PODMAN_BASE}", command: sh -c "echo from data > /data/file", volumes: [/data]}
-test: {image: "${PODMAN_BASE}", volumes_from: [data], environment: [A=1]}
+web:
+  image: "${PODMAN_BASE}"
+  command: sh -c "echo from web > /file; exec /bin/busybox httpd -f -p 80 -h /"
+test: {image: "${PODMAN_BASE}", volumes_from: [data], links: ["web:site"], environment: [A=1]}
 generator:
   image: "${PODMAN_BASE}"
   environment: ['CONFIG={"auths":{"${host}":{"auth":"${auth}"}}}']
@@ -38,7 +41,7 @@ app: {build: {image: ${host}/myapp}}
       'codeship-steps.yml': `
 - name: look
   service: test
-  command: sh -c "until cat /data/file; do :; done; echo $A $CI"
+  command: sh -c "until cat /data/file; do :; done; until /bin/busybox wget -q -O - http://site/file; do :; done"
 - {name: out, service: app, type: push, image_name: ${host}/myapp, dockercfg_service: generator}
 - {name: bad, service: test, command: sh -c "exit 5"}
 `,
@@ -46,9 +49,11 @@ app: {build: {image: ${host}/myapp}}
     const { code, stdout, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
     assert.equal(code, 20, stderr);
     assert.match(stdout, /^\(step: look\) from data$/m);
+    assert.match(stdout, /^\(step: look\) from web$/m);
     assert.match(stdout, /^\(step: out\) success ✔$/m, stderr);
     assert.match(stdout, /^\(step: bad\) failed ✗ the command ended with status 5$/m);
     assert.equal(await podman.podman('ps', '--all', '--quiet'), '');
+    assert.doesNotMatch(await podman.podman('network', 'ls'), /jet-/);
     assert.equal(await podman.podman('volume', 'ls', '--quiet'), '');
     const words = ['--creds', 'me:pass-word-3', '--tls-verify=false', `${host}/myapp`];
     await podman.podman('pull', ...words);

@@ -111,10 +111,10 @@ export async function askProgram(
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: options.timeoutMs ?? 30_000,
-    killSignal: 'SIGKILL',
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+  // Node's own timeout goes on where a program isn't there, and keeps the process.
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
   const ended = endOf(child);
   const what = `the answer of ${program}`;
   try {
@@ -130,6 +130,8 @@ export async function askProgram(
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'EACCES' || code === 'ENOTDIR') return undefined;
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
