@@ -105,7 +105,7 @@ async function runCommand(
 }
 
 /** Commands that can be planned. */
-const PLANNABLE: readonly string[] = ['push', 'copy', 'index', 'make'];
+const PLANNABLE: readonly string[] = ['push', 'copy', 'index', 'make', 'dimg'];
 
 /** `plan COMMAND …` is `COMMAND --dry-run …`. */
 function planned(args: readonly string[]): readonly string[] {
@@ -124,6 +124,8 @@ function planned(args: readonly string[]): readonly string[] {
   const [part, ...others] = rest;
   // What is planned of a group of commands is the one that is named next.
   if (name === 'index' && part !== undefined) return [name, part, '--dry-run', ...others];
+  // Its commands have commands of their own.
+  if (name === 'dimg') return [name, ...rest, '--dry-run'];
   return [name, '--dry-run', ...rest];
 }
 

@@ -61,6 +61,29 @@ export function lastStage({ image, stages }: SignedImage): SignedStage {
   return last;
 }
 
+/**
+ * A stage that is in the store, by its name; the last one if it has none.
+ *
+ * @throws SlipwayError `NOT_FOUND`
+ */
+export function builtStage(signed: SignedImage, name: string | undefined): SignedStage {
+  const { image, stages } = signed;
+  const stage = name === undefined ? lastStage(signed) : stages.find((each) => each.name === name);
+  if (stage === undefined) {
+    throw new SlipwayError(
+      'NOT_FOUND',
+      `${dimgTitle(image)} has no stage ${JSON.stringify(name)}`,
+      {
+        hint: `it has ${stages.map((each) => each.name).join(', ')}`,
+      },
+    );
+  }
+  if (stage.root !== undefined) return stage;
+  throw new SlipwayError('NOT_FOUND', `${dimgTitle(image)}, stage ${stage.name} isn't built yet`, {
+    hint: 'slipway dimg build builds it',
+  });
+}
+
 async function followImage(
   session: DimgSession,
   image: ImageConfig,

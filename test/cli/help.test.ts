@@ -50,6 +50,7 @@ const COMMANDS = [
   'dimg spush',
   'dimg tag',
   'dimg stages',
+  'dimg stage',
   'dimg cleanup',
   'dimg flush',
   'slug',

@@ -22,7 +22,9 @@ const skip = missing('git', 'docker-registry', 'skopeo');
 
 describe('dimgs of files', { skip }, async () => {
   if (skip) return;
-  const { dimg, tryDimg } = await prepareDimg(THIS_FILE, NO_CI);
+  const { dimg, tryDimg, must } = await prepareDimg(THIS_FILE, NO_CI);
+  const planDimg = async (folder: string, ...args: readonly string[]) =>
+    (await must(['plan', 'dimg', ...args, '--dir', folder])).join('\n');
   const { host } = await startDockerRegistry(THIS_FILE);
 
   it('are built, pushed under all names, found again, and pulled by a second host', async (t) => {
@@ -73,6 +75,8 @@ describe('dimgs of files', { skip }, async () => {
       await dimg(folder, ...push, '--dry-run'),
       names.map((name) => `${name} [PUSH]`),
     );
+    const plan = await planDimg(folder, ...push);
+    assert.match(plan, /backend:v1 +\[PUSH\]/);
     assert.deepEqual(await dimg(folder, ...push), [
       ...names.map((name) => `${name} [PUSHING]`),
       ...names.map((name) => `${name} [OK]`),
@@ -171,6 +175,61 @@ describe('dimgs of files', { skip }, async () => {
       'dimg: from [PULLING]',
       'dimg: from [OK]',
     ]);
+  });
+
+  it('of four with an artifact: another host builds and sends only what a commit changes', async (t) => {
+    const names = ['api', 'core', 'queue', 'web'];
+    const document = (name: string) => `---
+dimg: ${name}
+from: base
+git: [{ add: /${name}, to: /app }]
+import: [{ artifact: assets, add: /out, to: /public, after: install }]
+docker: { CMD: [sh] }
+`;
+    const project = await makeProject(t, {
+      'werf.yaml': `artifact: assets\nfrom: base\ngit: [{ to: /out, add: /assets }]\n${names.map(document).join('')}`,
+      'assets/style': 's',
+      ...Object.fromEntries(names.map((name) => [`${name}/main`, name])),
+    });
+    const { folder } = project;
+    const repo = `${host}/four`;
+    await dimg(folder, 'bp', repo, '--with-stages');
+    await project.commit({ 'core/main': 'changed' });
+    const other = await prepareDimg(t);
+    const args = ['bp', repo, '--with-stages', '--stages-from', repo, '--progress', 'json'];
+    const ran = await other.tryDimg(folder, ...args);
+    assert.equal(ran.code, 0, ran.stderr);
+    const built = ran.stdout.split('\n').filter((each) => / \[BUILDING\]/.test(each));
+    assert.deepEqual(
+      built.map((each) => each.replace(/ {2,}.*/, '')),
+      ['dimg core: git_latest_patch', 'dimg core: docker_instructions'],
+    );
+    const sent = ran.stderr
+      .split('\n')
+      .filter((each) => each.startsWith('{'))
+      .map((each) => JSON.parse(each))
+      .filter(
+        ({ type, status, target }) =>
+          type === 'transfer.done' && status === 'uploaded' && String(target).startsWith(host),
+      );
+    const layers = sent.filter(({ mediaType }) => /layer/.test(mediaType));
+    assert.equal(
+      new Set(layers.map(({ digest }) => digest)).size,
+      1,
+      'the patch is all that is new',
+    );
+    const again = await other.dimg(folder, 'bp', repo);
+    assert.deepEqual(
+      again.filter((each) => !/\[(?:EXIST|USING CACHE)\]$/.test(each)),
+      [],
+    );
+
+    const [stage = ''] = await dimg(folder, 'stage', 'image', 'api');
+    assert.match(stage, /^dimgstage-shop:[0-9a-f]{64}$/);
+    const archive = await dimg(folder, 'stage', 'image', 'core', '--stage', 'git_archive');
+    assert.notEqual(archive[0], stage);
+    assert.equal((await tryDimg(folder, 'stage', 'image', 'core')).code, 12);
+    assert.equal((await tryDimg(folder, 'stage', 'image', 'a*', '--stage', 'x')).code, 12);
   });
 
   it('follow what git does with names of files', async (t) => {

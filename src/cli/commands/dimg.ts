@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { createStages, type DimgStages } from '../../dimg/build-dimgs.ts';
+import { builtStage, createStages, type DimgStages } from '../../dimg/build-dimgs.ts';
 import type { ImageConfig } from '../../dimg/config.ts';
 import { readProject } from '../../dimg/project.ts';
 import {
@@ -13,7 +13,7 @@ import {
 import { pullStages } from '../../dimg/pull-stages.ts';
 import { parseRepo } from '../../dimg/repo.ts';
 import { onlyDimg, selectDimgs } from '../../dimg/select.ts';
-import type { DimgSession } from '../../dimg/session.ts';
+import { type DimgSession, stageName } from '../../dimg/session.ts';
 import { formatReference, type RepositoryName } from '../../oci/reference.ts';
 import { publish } from '../../publish/publish.ts';
 import type { Repository } from '../../registry/repository.ts';
@@ -35,7 +35,8 @@ import { dimgUpkeep } from './dimg-upkeep.ts';
 export function command(cli: Cli): Command {
   const dimg = newCommand('dimg', 'build and push the images of a werf.yaml, with its stages');
   const commands = [list(cli), build(cli), push(cli), buildAndPush(cli), simplePush(cli), tag(cli)];
-  for (const child of [...commands, stages(cli), ...dimgUpkeep(cli)]) dimg.addCommand(child);
+  for (const child of [...commands, stages(cli), stage(cli), ...dimgUpkeep(cli)])
+    dimg.addCommand(child);
   return dimg;
 }
 
@@ -145,6 +146,32 @@ function stages(cli: Cli): Command {
   }
   return group;
 }
+
+function stage(cli: Cli): Command {
+  const group = newCommand('stage', 'tell of the stages of a dimg');
+  const command = newCommand('image', 'show the name of the image of a stage in the local store')
+    .argument('[DIMG]', 'its name or pattern, if there are several')
+    .option('--stage <NAME>', 'which one (default: the last)');
+  group.addCommand(
+    addDimgFlags(command).action(async (pattern: string | undefined, flags: StageFlags) => {
+      await run(cli, flags, [], async (context) => {
+        const session = await openDimgSession(context, flags);
+        const image = onlyDimg(selectDimgs(session.config, pattern === undefined ? [] : [pattern]));
+        const signed = await createStages(session, 'leave').of(image);
+        const { signature } = builtStage(signed, flags.stage);
+        context.output.out(`${stageName(session, signature).slice(STORE_PREFIX.length)}\n`);
+      });
+    }),
+  );
+  return group;
+}
+
+interface StageFlags extends DimgFlags {
+  readonly stage?: string;
+}
+
+/** Short names of the store are those of Docker Hub's library. */
+const STORE_PREFIX = 'docker.io/library/';
 
 interface StagesFlags extends DimgFlags {
   readonly all?: boolean;
