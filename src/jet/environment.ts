@@ -54,9 +54,8 @@ export async function findVariables(
     try {
       return decrypt(text, await key(), where.field).toString('utf8');
     } catch (error) {
-      throw isSlipwayError(error, 'CONFIG_INVALID')
-        ? where.wrong(error.message, error.hint)
-        : error;
+      if (!isSlipwayError(error, 'CONFIG_INVALID')) throw error;
+      throw where.wrong(error.message.replace(`${where.field} `, ''), error.hint);
     }
   };
   for (const { name, value = ours[name] } of words.plain) {

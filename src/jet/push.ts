@@ -37,6 +37,8 @@ export async function pushAll(
   const { tools } = options;
   const places = new Map<string, PublishedImage & { readonly destinations: Destination[] }>();
   const stepsBy = new Map<string, PushStep>();
+  /** digests by name */
+  const taken = new Map<string, string>();
   for (const step of steps) {
     try {
       const reference = await referenceFor(step, options);
@@ -56,7 +58,17 @@ export async function pushAll(
       const at = image.destinations.findIndex(({ target: { name } }) => name === target.name);
       const before = image.destinations[at];
       const kept = service.cached ? cacheTag(options.facts.ciBranch) : undefined;
-      const tags = kept === undefined ? [tag] : [tag, kept];
+      const full = `${target.name}:${tag}`;
+      if ((taken.get(full) ?? digest) !== digest) {
+        throw step.where.wrong(
+          `pushes another image than an earlier step to ${full}`,
+          'give each image a tag of its own',
+        );
+      }
+      taken.set(full, digest);
+      const isFree = kept !== undefined && !taken.has(`${target.name}:${kept}`);
+      if (isFree) taken.set(`${target.name}:${kept}`, digest);
+      const tags = isFree ? [tag, kept] : [tag];
       const names = [...new Set([...(before?.names ?? []), ...tags])];
       const destination = { target: before?.target ?? target, names, host: reference.host };
       if (at < 0) image.destinations.push(destination);

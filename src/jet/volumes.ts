@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import type { Engine } from '../engine/client.ts';
 import { isSlipwayError } from '../errors.ts';
@@ -46,6 +47,7 @@ export function createRunVolumes(
         return `${name}:${first}`;
       }
       const isPath = /^[./~]/.test(first);
+      if (first.startsWith('~/')) return [resolve(homedir(), first.slice(2)), ...rest].join(':');
       if (isPath) return [resolve(dir, first), ...rest].join(':');
       const known = made.get(first) ?? ensure(first);
       made.set(first, known);

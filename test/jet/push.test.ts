@@ -127,6 +127,38 @@ describe('push steps without any engine', () => {
     assert.match(template.stderr, /line 1: \[0\].image_tag is a template that fails/);
   });
 
+  test('two images for one name are refused before anything is sent', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const services = ['one', 'two']
+      .map((name) => `${name}:\n  build: {image: "${host}/x:${name}", dockerfile: ${name}}\n`)
+      .join('');
+    const step = (name: string) =>
+      `- {service: ${name}, type: push, image_name: ${host}/x, image_tag: same}\n`;
+    const dir = await example(t, host, step('one') + step('two'), {
+      one: DOCKERFILE,
+      two: `${DOCKERFILE}LABEL a=b\n`,
+      'codeship-services.yml': services,
+    });
+    const { code, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+    assert.equal(code, 2);
+    assert.match(stderr, /line 2: \[1\] pushes another image than an earlier step to .*x:same/);
+    assert.equal((await slipway.run(['ls', `${host}/x`])).code, 12);
+  });
+
+  test('an encrypted value that is none says where it stands', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const dir = await example(t, '127.0.0.1:1', PUSH, {
+      'codeship.aes': `${Buffer.alloc(32, 5).toString('base64')}\n`,
+      'codeship-services.yml':
+        'app:\n  build:\n    image: 127.0.0.1:1/myapp\n    encrypted_args: {SECRET: plain-hidden}\n',
+    });
+    const { code, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+    assert.equal(code, 2);
+    assert.match(stderr, /line 4: app.build.encrypted_args.SECRET is not encrypted/);
+    assert.doesNotMatch(stderr, /plain-hidden/);
+  });
+
   test('manual steps stop where nobody can be asked, and go on when approved', async (t) => {
     const slipway = await prepareCommandLine(t);
     const host = await serve(t);
