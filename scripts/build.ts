@@ -99,5 +99,8 @@ async function licenseText(folder: string): Promise<string> {
     const text = await readFile(path.join(folder, name), 'utf8').catch(() => undefined);
     if (text !== undefined) return text.trim();
   }
+  const readme = await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => '');
+  const section = /^#+ Licen[cs]e\b[^\n]*\n([\s\S]+)/im.exec(readme)?.[1];
+  if (section !== undefined) return section.trim();
   throw new Error(`${folder} has no licence file`);
 }
