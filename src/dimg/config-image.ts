@@ -219,7 +219,7 @@ function mountOf(
   }
   if (from === 'tmp_dir' || from === 'build_dir') return { kind: from, to };
   const path = from ?? map.fromPath;
-  if (typeof path === 'string' && path.startsWith('/')) {
+  if (typeof path === 'string' && path.startsWith('/') && !path.includes(':')) {
     return { kind: 'custom', from: fields.path([...place, 'fromPath'], path), to };
   }
   throw wrong(place, 'a mount should be from tmp_dir, from build_dir or from an absolute path');

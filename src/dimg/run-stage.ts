@@ -1,5 +1,6 @@
 import { linesOf } from '../build/engines/lines.ts';
 import { storeLayer } from '../build/store-layer.ts';
+import { untilAborted } from '../bytes/stream.ts';
 import { graphOf } from '../content/graph.ts';
 import type { Engine } from '../engine/client.ts';
 import { exportImage } from '../engine/source.ts';
@@ -76,7 +77,7 @@ async function runToEnd(
   try {
     await container.start({ signal });
     const said = async function* () {
-      for await (const { bytes } of spokenIn(stream)) yield bytes;
+      for await (const { bytes } of spokenIn(untilAborted(stream, signal))) yield bytes;
     };
     for await (const line of linesOf(said())) {
       last.push(line);

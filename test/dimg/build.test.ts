@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startDockerd } from '../rig/dockerd.ts';
 import { missingEngine } from '../rig/programs.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
@@ -122,6 +123,23 @@ shell: { beforeInstall: echo fine > /fine, install: [echo it is broken, exit 7, 
     const made = both.flat().filter((each) => /: install .*\[OK\]/.test(each));
     const used = both.flat().filter((each) => /: install .*\[USING CACHE\]/.test(each));
     assert.deepEqual([made.length, used.length], [1, 1]);
+  });
+
+  it('end with their container when they are interrupted', async (t) => {
+    const { folder } = await makeProject(t, {
+      'werf.yaml': 'dimg: ~\nfrom: base\nshell: { install: busybox sleep 600 }\n',
+    });
+    const stop = new AbortController();
+    const args = ['dimg', 'build', '--network=none', '--dir', folder];
+    const building = line.run(args, stop.signal, { DOCKER_HOST });
+    let isOver = false;
+    building.finally(() => {
+      isOver = true;
+    });
+    while (!isOver && (await docker.docker('ps', '--quiet')) === '') await delay(50);
+    stop.abort(new DOMException('interrupted', 'AbortError'));
+    assert.equal((await building).code, 130);
+    assert.equal(await docker.docker('ps', '--all', '--quiet'), '');
   });
 
   it('need an engine, and say so', async (t) => {
