@@ -279,3 +279,29 @@ test('a registry with a path, a slash at its end or another host is warned of', 
   assert.match(await warned('quay.io/team/app'), /has a path.*host quay.io/);
   assert.match(await warned('https://index.docker.io/v1/'), /is docker.io, and .* goes to quay.io/);
 });
+
+test("the page's examples are valid in their corrected form", async (t) => {
+  const image = 'myregistry.mydomain.com:5002/myuser/myrepo';
+  const own = `- {service: demo, command: ls}
+- service: demo
+  type: push
+  image_name: ${image}
+  registry: myregistry.mydomain.com:5002
+  encrypted_dockercfg_path: dockercfg.encrypted
+`;
+  const quay = own
+    .replace(image, 'quay.io/username/repository_name')
+    .replace('myregistry.mydomain.com:5002', 'quay.io');
+  for (const [name, steps] of [
+    [image, own],
+    ['quay.io/username/repository_name', quay],
+  ] as const) {
+    const services = `demo:\n  build:\n    image: ${name}\n`;
+    const found = await read(t, { services, steps });
+    assert.deepEqual(found.warnings, []);
+    assert.deepEqual(
+      found.steps.map(({ kind }) => kind),
+      ['run', 'push'],
+    );
+  }
+});
