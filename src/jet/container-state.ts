@@ -4,6 +4,8 @@ import { SlipwayError } from '../errors.ts';
 import { isJsonObject, type JsonObject } from '../oci/json.ts';
 
 const ASK_AGAIN_MS = 200;
+/** An engine may never ask: Podman does so only where systemd runs. */
+const LONGEST_MS = 10 * 60_000;
 
 /**
  * Waits until a container's own check says that it is well.
@@ -16,6 +18,7 @@ export async function untilHealthy(
   service: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const startedAt = performance.now();
   for (;;) {
     const told = await look(engine, id, signal);
     const state = isJsonObject(told.State) ? told.State : {};
@@ -26,6 +29,13 @@ export async function untilHealthy(
       throw new SlipwayError('COMMAND_FAILED', `the service ${service} ${why}`, {
         hint: 'its own lines may say why; healthcheck in the services file says what is asked',
       });
+    }
+    if (performance.now() - startedAt > LONGEST_MS) {
+      throw new SlipwayError(
+        'COMMAND_FAILED',
+        `the service ${service} is not healthy after ${LONGEST_MS / 60_000} minutes`,
+        { hint: 'Podman asks only where systemd runs; leave healthcheck out there' },
+      );
     }
     await delay(ASK_AGAIN_MS, undefined, { signal });
   }
