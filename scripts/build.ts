@@ -40,7 +40,8 @@ const [command] = await Promise.all([
     // Its main file can't be bundled: it asks for its parts with a require() that is handed to it.
     alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     // Each cloud's own library: loaded when it is there and asked for.
-    external: Object.keys(peerDependencies),
+    // A template engine that reads its WebAssembly beside itself.
+    external: [...Object.keys(peerDependencies), '@evertdespiegeleer/go-template'],
     // Bundled CommonJS packages ask for Node's own modules with require().
     banner: {
       js: "import{createRequire as slipwayRequire}from'node:module';const require=slipwayRequire(import.meta.url);",
@@ -98,5 +99,8 @@ async function licenseText(folder: string): Promise<string> {
     const text = await readFile(path.join(folder, name), 'utf8').catch(() => undefined);
     if (text !== undefined) return text.trim();
   }
+  const readme = await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => '');
+  const section = /^#+ Licen[cs]e\b[^\n]*\n([\s\S]+)/im.exec(readme)?.[1];
+  if (section !== undefined) return section.trim();
   throw new Error(`${folder} has no licence file`);
 }

@@ -42,6 +42,8 @@ export interface Context {
   /** the local store */
   store(): Promise<Layout>;
   registries(): Promise<Registries>;
+  /** Registries to which `own` says who we are, after `--creds` and before what others use. */
+  registriesAs(own: CredentialLookup): Promise<Registries>;
   /** who we are to registries */
   credentials(): Promise<CredentialLookup>;
   /** the running Docker or Podman */
@@ -87,20 +89,21 @@ export async function withContext(
   });
   const { emit } = reporter;
   const connections = once(() => connectionsOf(flags, ownHosts, emit));
-  const credentials = once(async () =>
-    commandCredentials(flags, ownHosts, { emit, signal }, (await connections()).proxy),
-  );
-  const registries = once(async () => {
+  const credentialsWith = async (...more: readonly CredentialLookup[]) =>
+    commandCredentials(flags, ownHosts, { emit, signal, more }, (await connections()).proxy);
+  const credentials = once(() => credentialsWith());
+  const open = async (credentials: CredentialLookup): Promise<Registries> => {
     const opened = createRegistries({
       ...registrySettings(flags),
       ...(await connections()),
-      credentials: await credentials(),
+      credentials,
       hints: await hints(),
       emit,
     });
     closers.push(() => opened.close());
     return opened;
-  });
+  };
+  const registries = once(async () => open(await credentials()));
   const engine = once(async () => {
     const connected = await connectEngine({ signal });
     closers.push(() => connected.close());
@@ -116,6 +119,7 @@ export async function withContext(
       hints,
       store,
       registries,
+      registriesAs: async (own) => open(await credentialsWith(own)),
       credentials,
       engine,
       onClose: (close) => closers.push(close),

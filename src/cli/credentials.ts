@@ -25,6 +25,14 @@ export interface CredentialFlags extends HelperFlags {
   readonly ownLogin?: boolean;
 }
 
+/** What the search for credentials may use of a command. */
+interface CommandRun {
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** what the command's own files say, before what the environment does */
+  readonly more?: readonly CredentialLookup[];
+}
+
 /** The time limit of credential helpers. */
 export function helperTimeoutMs({ helperTimeout }: HelperFlags): number | undefined {
   return helperTimeout === undefined ? undefined : helperTimeout * 1000;
@@ -41,7 +49,7 @@ export function helperTimeoutMs({ helperTimeout }: HelperFlags): number | undefi
 export async function commandCredentials(
   flags: CredentialFlags,
   hosts: readonly string[],
-  { emit, signal }: { readonly emit: Emit; readonly signal: AbortSignal },
+  { emit, signal, more = [] }: CommandRun,
   proxy?: ProxyLookup,
 ): Promise<CredentialLookup> {
   if (flags.ownLogin === true) return anonymous;
@@ -60,7 +68,7 @@ export async function commandCredentials(
     given,
     hosts,
     authfile: flags.authfile,
-    more: flags.identity === 'auto' ? [await identityAtHand(emit, signal, proxy)] : [],
+    more: flags.identity === 'auto' ? [...more, await identityAtHand(emit, signal, proxy)] : more,
     signal,
     timeoutMs: helperTimeoutMs(flags),
     warn: (message) => emit({ type: 'warning', message }),

@@ -1,6 +1,7 @@
 import { collect, readFileBytes } from '../bytes/stream.ts';
 import { createThrottle } from '../bytes/throttle.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
+import type { Condition } from '../publish/conditions.ts';
 import { type Plan, planPublication } from '../publish/plan.ts';
 import {
   checkPlan,
@@ -23,6 +24,8 @@ import { verifyDestinations } from './verify-destinations.ts';
 /** Images that a command publishes, and what makes their places final. */
 export interface Publishing {
   readonly images: readonly PublishedImage[];
+  /** what tags must be before they are moved, if the user said nothing else */
+  readonly condition?: Condition;
   finish?(): Promise<void>;
 }
 
@@ -66,6 +69,7 @@ export async function publishOrPlan(
       emit,
       nonDistributable,
       movedTags: createMovedTags(await context.hints()),
+      ...(publishing.condition === undefined ? {} : { condition: publishing.condition }),
       ...withCondition(flags, planned),
       ...(require === undefined ? {} : { require }),
       ...(jobs === undefined ? {} : { jobs }),

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   load: () => import('./commands/load.ts'),
   save: () => import('./commands/save.ts'),
   build: () => import('./commands/build.ts'),
+  make: () => import('./commands/make.ts'),
   tag: () => import('./commands/tag.ts'),
   images: () => import('./commands/images.ts'),
   rmi: () => import('./commands/rmi.ts'),
@@ -24,15 +25,18 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   rm: () => import('./commands/rm.ts'),
   run: () => import('./commands/run.ts'),
   index: () => import('./commands/index.ts'),
+  jet: () => import('./commands/jet.ts'),
   login: () => import('./commands/login.ts'),
   logout: () => import('./commands/logout.ts'),
   doctor: () => import('./commands/doctor.ts'),
   registry: () => import('./commands/registry.ts'),
+  dimg: () => import('./commands/dimg.ts'),
+  slug: () => import('./commands/slug.ts'),
   demo: () => import('./commands/demo.ts'),
 };
 
 /** Commands that only hold others. */
-const NESTED: readonly string[] = ['image', 'index', 'registry'];
+const NESTED: readonly string[] = ['image', 'index', 'registry', 'jet', 'dimg'];
 
 /** Runs one command line and tells its exit code; errors have been printed then. */
 export async function runCommandLine(
@@ -103,7 +107,7 @@ async function runCommand(
 }
 
 /** Commands that can be planned. */
-const PLANNABLE: readonly string[] = ['push', 'copy', 'index'];
+const PLANNABLE: readonly string[] = ['push', 'copy', 'index', 'make', 'dimg'];
 
 /** `plan COMMAND …` is `COMMAND --dry-run …`. */
 function planned(args: readonly string[]): readonly string[] {
@@ -122,6 +126,8 @@ function planned(args: readonly string[]): readonly string[] {
   const [part, ...others] = rest;
   // What is planned of a group of commands is the one that is named next.
   if (name === 'index' && part !== undefined) return [name, part, '--dry-run', ...others];
+  // Its commands have commands of their own.
+  if (name === 'dimg') return [name, ...rest, '--dry-run'];
   return [name, '--dry-run', ...rest];
 }
 
@@ -153,7 +159,7 @@ async function programFor(args: readonly string[], cli: Cli): Promise<Command> {
   const codes = EXIT_CODE_MEANINGS.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
   program.addHelpText(
     'after',
-    '\nslipway plan COMMAND … shows what push or copy would do, and does not do it.',
+    '\nslipway plan COMMAND … shows what push, copy or make would do, and does not do it.',
   );
   program.addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
   if (name === '') program.help();

@@ -6,6 +6,7 @@ import { canKeep, canResolve, type Signalled } from '../content/transport.ts';
 import { isSlipwayError } from '../errors.ts';
 import { type Emit, silent } from '../events.ts';
 import type { Digest } from '../oci/digest.ts';
+import { isIndexType } from '../oci/mediatype.ts';
 import type { MovedTags } from '../state/moved-tags.ts';
 import { type Condition, checkCondition, expectedAt } from './conditions.ts';
 import { type Job, wasNamed } from './job.ts';
@@ -55,14 +56,18 @@ export async function moveTags(
       job.error ??= error;
     }
   };
-  await Promise.all([
-    ...jobs.map((job) => attempt(job, () => keepNameless(job, options))),
-    ...moves.map(({ job, name }) =>
-      lane.run(() =>
-        attempt(job, () => move(job, name, delivery, deliveredAt.get(job) ?? 0, options)),
+  await Promise.all(jobs.map((job) => attempt(job, () => keepNameless(job, options))));
+  // Some registries don't see an image for a moment while it gets a name: an index that has it waits.
+  const isList = ({ job }: (typeof moves)[number]) => isIndexType(job.root?.mediaType ?? '');
+  for (const wave of [moves.filter((each) => !isList(each)), moves.filter(isList)]) {
+    await Promise.all(
+      wave.map(({ job, name }) =>
+        lane.run(() =>
+          attempt(job, () => move(job, name, delivery, deliveredAt.get(job) ?? 0, options)),
+        ),
       ),
-    ),
-  ]);
+    );
+  }
 }
 
 async function keepNameless(job: Job, { signal }: MoveOptions): Promise<void> {

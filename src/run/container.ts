@@ -5,6 +5,16 @@ import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { isJsonObject } from '../oci/json.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 
+/** How an engine finds out whether a container is well, as Docker's API takes it. */
+export interface HealthCheck {
+  /** `['CMD', PROGRAM, …]`, `['CMD-SHELL', TEXT]` or `['NONE']` */
+  readonly test: readonly string[];
+  readonly intervalNs?: number | undefined;
+  readonly timeoutNs?: number | undefined;
+  readonly startPeriodNs?: number | undefined;
+  readonly retries?: number | undefined;
+}
+
 /** What to run, and how. */
 export interface ContainerSpec {
   /** name or id of an image of the engine */
@@ -20,8 +30,13 @@ export interface ContainerSpec {
   readonly user?: string;
   /** `FOLDER|VOLUME:PATH[:ro]` */
   readonly volumes?: readonly string[];
+  /** `CONTAINER[:ro]`: containers whose volumes it sees too */
+  readonly volumesFrom?: readonly string[];
+  readonly healthCheck?: HealthCheck;
   /** `none`, `host` or the name of a network; the engine's default one if left out */
   readonly network?: string;
+  /** `NAME:ADDRESS`: hosts that it knows without asking anybody */
+  readonly extraHosts?: readonly string[];
   /** further names of the container in its network */
   readonly aliases?: readonly string[];
   readonly name?: string;
@@ -107,6 +122,7 @@ function bodyOf(spec: ContainerSpec) {
     WorkingDir: spec.workingDir,
     User: spec.user,
     Labels: spec.labels,
+    Healthcheck: healthOf(spec.healthCheck),
     Tty: tty,
     OpenStdin: stdin,
     StdinOnce: stdin,
@@ -115,12 +131,25 @@ function bodyOf(spec: ContainerSpec) {
     AttachStderr: true,
     HostConfig: {
       Binds: spec.volumes,
+      VolumesFrom: spec.volumesFrom,
+      ExtraHosts: spec.extraHosts,
       NetworkMode: network,
       AutoRemove: spec.autoRemove ?? false,
     },
     ...(network === undefined || aliases.length === 0
       ? {}
       : { NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: aliases } } } }),
+  };
+}
+
+function healthOf(check: HealthCheck | undefined) {
+  if (check === undefined) return undefined;
+  return {
+    Test: check.test,
+    Interval: check.intervalNs,
+    Timeout: check.timeoutNs,
+    StartPeriod: check.startPeriodNs,
+    Retries: check.retries,
   };
 }
 

@@ -112,3 +112,18 @@ test('lines of standard output can be events too', async () => {
   await runProgram(given, (stdout) => tellOutput(stdout, given));
   assert.deepEqual(lines(), ['STEP 1', 'STEP 2']);
 });
+
+test('what a program says and ends is still there when it is read late', async () => {
+  const { given } = call('printf short');
+  const late = async (stdout: AsyncIterable<Uint8Array>) => {
+    // Longer than the program lives.
+    for (let turn = 0; turn < 5; turn++) await delay(40);
+    return await read(stdout);
+  };
+  assert.equal((await runProgram(given, late)).toString(), 'short');
+  const unread = runProgram(given, async () => {
+    await delay(100);
+    throw new Error('no space');
+  });
+  await assert.rejects(unread, /no space/);
+});

@@ -43,6 +43,18 @@ const COMMANDS = [
   'registry',
   'registry gc',
   'registry serve',
+  'dimg',
+  'dimg list',
+  'dimg build',
+  'dimg push',
+  'dimg bp',
+  'dimg spush',
+  'dimg tag',
+  'dimg stages',
+  'dimg stage',
+  'dimg cleanup',
+  'dimg flush',
+  'slug',
   'demo',
 ];
 
@@ -72,6 +84,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '--pull': 'never',
   '--engine': 'buildah',
   '--timestamps': '0',
+  '--lock-timeout': '1',
 };
 
 /** Options of which a command takes only one: all are tried without the one, then the other. */

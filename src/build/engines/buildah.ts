@@ -4,6 +4,7 @@ import type { Signalled } from '../../content/transport.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { formatPlatform, type Platform } from '../../oci/platform.ts';
 import type { BuildEngine, BuildOptions, BuildRequest, Suitability } from '../engine.ts';
+import { argumentEnvironment } from './argument-environment.ts';
 import { secretWords } from './buildkit-words.ts';
 import { buildEachPlatform } from './each-platform.ts';
 import { askProgram, runProgram, tellOutput } from './program.ts';
@@ -55,7 +56,8 @@ async function buildOne(
   options: BuildOptions,
 ): Promise<Descriptor> {
   return await withTemporaryFolder(options.spoolDir, async (folder) => {
-    const call = { engine: 'buildah', program, emit: options.emit, signal: options.signal };
+    const env = argumentEnvironment(request);
+    const call = { engine: 'buildah', program, env, emit: options.emit, signal: options.signal };
     const idFile = join(folder, 'id');
     const { dockerfile } = request;
     if (dockerfile?.ignore !== undefined) {

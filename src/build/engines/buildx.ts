@@ -6,6 +6,7 @@ import { connectEngine } from '../../engine/client.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { formatPlatform } from '../../oci/platform.ts';
 import type { BuildEngine, BuildOptions, BuildRequest, Suitability } from '../engine.ts';
+import { argumentEnvironment } from './argument-environment.ts';
 import { epochEnvironment, exporterWords, secretWords } from './buildkit-words.ts';
 import { askProgram, type ProgramCall, runProgram, tellOutput } from './program.ts';
 import { withStandardInput } from './standard-input.ts';
@@ -24,7 +25,7 @@ export function buildxEngine(program = 'docker'): BuildEngine {
       const { emit, signal } = options;
       const builder = await askBuilder(program, { signal });
       return await withStandardInput(request, options, async (stdin) => {
-        const env = epochEnvironment(request);
+        const env = { ...argumentEnvironment(request), ...epochEnvironment(request) };
         const call = { engine: 'buildx', program, env, stdin, emit, signal };
         if (await canExport(program, builder, { signal })) {
           const args = buildxArguments(request, [`--output=${exporterWords(request)}`]);

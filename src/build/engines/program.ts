@@ -57,11 +57,15 @@ export async function runProgram<T>(
   talking.catch(() => {});
   call.signal?.addEventListener('abort', stop.now, { once: true });
   try {
+    // Node throws away what nobody has begun to read when the program ends.
+    child.stdout.on('readable', () => {});
     const reading = read(child.stdout);
-    reading.catch(() => {
-      // Whoever stops reading in the middle leaves the program before a full pipe.
-      if (!child.stdout.readableEnded) stop.now();
-    });
+    reading
+      .catch(() => {
+        // Whoever stops reading in the middle leaves the program before a full pipe.
+        if (!child.stdout.readableEnded) stop.now();
+      })
+      .finally(() => child.stdout.destroy());
     const [result, end] = await Promise.allSettled([reading, ended]);
     call.signal?.throwIfAborted();
     if (end.status === 'rejected') throw cannotStart(call.program, end.reason);
@@ -107,10 +111,10 @@ export async function askProgram(
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: options.timeoutMs ?? 30_000,
-    killSignal: 'SIGKILL',
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+  // Node's own timeout goes on where a program isn't there, and keeps the process.
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
   const ended = endOf(child);
   const what = `the answer of ${program}`;
   try {
@@ -126,6 +130,8 @@ export async function askProgram(
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'EACCES' || code === 'ENOTDIR') return undefined;
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

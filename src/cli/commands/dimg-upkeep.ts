@@ -1,0 +1,66 @@
+import type { Command } from 'commander';
+import { cleanRepo, flushRepo, type Removal } from '../../dimg/cleanup.ts';
+import { parseRepo } from '../../dimg/repo.ts';
+import type { DimgSession } from '../../dimg/session.ts';
+import { SlipwayError } from '../../errors.ts';
+import { type Cli, newCommand, run } from '../command.ts';
+import { addDimgFlags, type DimgFlags } from '../dimg-flags.ts';
+import { hostsOfRepo, openDimgSession, repoAndPatterns } from '../dimg-session.ts';
+import { safeLine } from '../output.ts';
+
+interface UpkeepFlags extends DimgFlags {
+  readonly withStages?: boolean;
+  readonly withoutKube?: boolean;
+}
+
+type Work = (session: DimgSession, removal: Removal) => Promise<void>;
+
+/** `slipway dimg cleanup repo REPO` and `slipway dimg flush repo REPO` */
+export function dimgUpkeep(cli: Cli): readonly Command[] {
+  const cleanup = newCommand('cleanup', 'remove images that are no longer wanted');
+  const clean = newCommand(
+    'repo',
+    'remove dimgs of branches, tags and commits that are gone, or old',
+  ).option('--without-kube', 'images that a cluster uses go, too; this has to be said');
+  cleanup.addCommand(
+    removing(cli, clean, async (session, removal, flags) => {
+      if (flags.withoutKube !== true) throw withoutKube();
+      await cleanRepo(session, removal);
+    }),
+  );
+  const flush = newCommand('flush', 'remove all images of the project');
+  flush.addCommand(
+    removing(cli, newCommand('repo', 'remove all dimgs of the project from REPO'), flushRepo),
+  );
+  return [cleanup, flush];
+}
+
+function removing(
+  cli: Cli,
+  command: Command,
+  work: (...args: [...Parameters<Work>, flags: UpkeepFlags]) => Promise<void>,
+): Command {
+  command
+    .argument('[REPO]', '[HOST[:PORT]/]PATH; its REPO/DIMG are meant, too')
+    .option('--with-stages', 'also stages that no image needs which stays');
+  return addDimgFlags(command).action(async (text: string | undefined, flags: UpkeepFlags) => {
+    const { repo } = repoAndPatterns(text === undefined ? [] : [text]);
+    await run(cli, flags, hostsOfRepo(repo), async (context) => {
+      const session = await openDimgSession(context, flags, { repo, isCleanup: true });
+      const registries = await session.registries();
+      const removal: Removal = {
+        repo: parseRepo(repo, session.project),
+        open: (repository) => registries.repository(repository),
+        withStages: flags.withStages === true,
+        tell: (name) => context.output.out(`${safeLine(name)}\n`),
+      };
+      await work(session, removal, flags);
+    });
+  });
+}
+
+function withoutKube(): SlipwayError {
+  return new SlipwayError('USAGE', 'slipway does not look which images clusters use', {
+    hint: 'look with --dry-run --without-kube what would go, and then say --without-kube alone',
+  });
+}

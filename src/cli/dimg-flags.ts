@@ -1,0 +1,74 @@
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import type { TagOptions } from '../dimg/tags.ts';
+import type { RegistryFlags } from './context.ts';
+import { addRegistryFlags, wholeNumber } from './flags.ts';
+
+/** Options of every dimg command, as commander gives them. */
+export interface DimgFlags extends RegistryFlags {
+  readonly dir?: string;
+  readonly name?: string;
+  readonly buildDir?: string;
+  readonly tmpDirPrefix?: string;
+  /** seconds */
+  readonly lockTimeout?: number;
+  readonly network?: string;
+  readonly stagesFrom?: string;
+  readonly dryRun?: boolean;
+  readonly registryUsername?: string;
+  readonly registryPassword?: string;
+}
+
+/** Options of commands that give names. */
+export interface DimgPushFlags extends DimgFlags, TagOptions {
+  readonly withStages?: boolean;
+}
+
+/** Adds the options that say where a project is. */
+export function addProjectFlags(command: Command): Command {
+  return command
+    .option('--dir <PATH>', 'the folder of the project (default: this one)')
+    .option('--name <NAME>', 'what the project is called, where werf.yaml does not say it');
+}
+
+/** Adds the options of all that works with stages. */
+export function addDimgFlags(command: Command): Command {
+  addProjectFlags(command)
+    .option('--build-dir <PATH>', 'where mounts from build_dir are kept')
+    .option('--tmp-dir-prefix <PREFIX>', 'where temporary folders of mounts are made')
+    .addOption(
+      new Option('--lock-timeout <SEC>', 'how long to wait for others (default: 86400)').argParser(
+        wholeNumber,
+      ),
+    )
+    .option('--dry-run', 'tell what would be done, and do nothing')
+    .option('--registry-username <USER>', 'who we are to the registry of REPO')
+    .option('--registry-password <PASSWORD>', 'its password; others on this machine can see it');
+  return addRegistryFlags(command);
+}
+
+/** Adds the options of commands that build. */
+export function addStageBuildFlags(command: Command): Command {
+  return command
+    .option('--network <NETWORK>', 'network of the commands of stages: none, host or a name')
+    .option('--stages-from <REPO>', 'take stages from there that the store does not have');
+}
+
+/** Adds the options that say which tags are meant. */
+export function addTagFlags(command: Command): Command {
+  const repeatable = (flags: string, description: string) =>
+    new Option(flags, description).argParser(collect);
+  return command
+    .addOption(repeatable('--tag <TAG>', 'any text, as a slug; repeatable'))
+    .addOption(repeatable('--tag-slug <TAG>', 'the same'))
+    .addOption(repeatable('--tag-plain <TAG>', 'a tag as it is; repeatable'))
+    .option('--tag-branch', 'the branch of git, as a slug')
+    .option('--tag-commit', 'the commit of git')
+    .option('--tag-build-id', 'the number of the build in CI')
+    .option('--tag-ci', 'the tag or branch that CI builds, as a slug');
+}
+
+function collect(text: string, before: readonly string[] = []): readonly string[] {
+  if (text.includes('\0')) throw new InvalidArgumentError('not a text');
+  return [...before, text];
+}

@@ -1,0 +1,68 @@
+import type { BuildEngine } from '../build/engine.ts';
+import type { Engine } from '../engine/client.ts';
+import type { Emit } from '../events.ts';
+import type { Layout } from '../layout/layout.ts';
+import type { Registries } from '../registry/registries.ts';
+import type { Repository } from '../registry/repository.ts';
+import type { ImageConfig, ProjectConfig } from './config.ts';
+import type { Git } from './git.ts';
+
+/** What becomes of a stage or of a name, as werf writes it. */
+export type DimgState =
+  | 'BUILD'
+  | 'BUILDING'
+  | 'USING CACHE'
+  | 'PULL'
+  | 'PULLING'
+  | 'NOT PULLED'
+  | 'PUSH'
+  | 'PUSHING'
+  | 'EXPORT'
+  | 'EXPORTING'
+  | 'EXIST'
+  | 'NOT EXIST'
+  | 'OK'
+  | 'FAILED';
+
+/** Tells a state of something. */
+export type Tell = (what: string, state: DimgState, seconds?: number) => void;
+
+/** What the work of a command on a project needs. */
+export interface DimgSession {
+  readonly config: ProjectConfig;
+  /** name of the project */
+  readonly project: string;
+  /** folder of the project */
+  readonly folder: string;
+  readonly git: Git | undefined;
+  readonly store: Layout;
+  /** folder of tables, locks and temporary files */
+  readonly home: string;
+  /** makes what runs no commands */
+  readonly native: BuildEngine;
+  /** runs commands */
+  engine(): Promise<Engine>;
+  /** opened when one is needed, as whoever the command says that we are */
+  registries(): Promise<Registries>;
+  /** where stages may be that the store hasn't */
+  readonly stagesFrom?: Repository | undefined;
+  /** kept between builds, for mounts from `build_dir` */
+  readonly buildDir: string;
+  readonly tmpDirPrefix: string;
+  readonly network?: string | undefined;
+  readonly lockTimeoutMs: number;
+  readonly dryRun: boolean;
+  readonly tell: Tell;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+/** The name that a stage has in the store. */
+export function stageName({ project }: Pick<DimgSession, 'project'>, signature: string): string {
+  return `docker.io/library/dimgstage-${project}:${signature}`;
+}
+
+/** How the stages of a dimg are called. */
+export function dimgTitle({ kind, name }: ImageConfig): string {
+  return name === undefined ? kind : `${kind} ${name}`;
+}

@@ -1,0 +1,252 @@
+import { randomBytes } from 'node:crypto';
+import { keepSecret } from '../bytes/secrets.ts';
+import type { Engine } from '../engine/client.ts';
+import { findEngineImage } from '../engine/images.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
+import { familiarReference } from '../oci/reference.ts';
+import { bringImage } from '../run/bring.ts';
+import type { ContainerSpec } from '../run/container.ts';
+import { createNetwork, type Made } from '../run/networks.ts';
+import { type Attached, startAttached } from './attached.ts';
+import { neededBy, referenceOf } from './check.ts';
+import { addressOf, untilHealthy } from './container-state.ts';
+import type { Service } from './definition.ts';
+import { findVariables, type VariableSources } from './environment.ts';
+import type { ServiceImages } from './images.ts';
+import { labelsOf } from './leftovers.ts';
+import type { Project } from './pipeline.ts';
+import type { Tools } from './tools.ts';
+import { createRunVolumes, type RunVolumes } from './volumes.ts';
+
+export interface ContainerOptions {
+  readonly project: Project;
+  readonly tools: Tools;
+  readonly sources: VariableSources;
+  readonly images: ServiceImages;
+  /** `NAME=VALUE`, which override all others */
+  readonly env: readonly string[];
+  /** the build's own variables, which all others override */
+  ci(): Readonly<Record<string, string>>;
+  readonly pullIfPresent: boolean;
+  /** what a run leaves behind is not removed */
+  readonly isKept: boolean;
+}
+
+/** What is to run, and how it shows. */
+export interface Running {
+  readonly service: Service;
+  /** instead of the service's own command */
+  readonly command?: readonly string[] | undefined;
+  readonly entrypoint?: readonly string[] | undefined;
+  say(line: string): void;
+}
+
+/** The containers of a run. */
+export interface Containers {
+  /** Runs a service with everything that it needs, removes all, and gives the exit status. */
+  run(running: Running): Promise<number>;
+  /** How a container of a service is made, without what it needs. */
+  spec(service: Service): Promise<ContainerSpec>;
+  /** Makes sure that the engine has a service's image, and gives its id there. */
+  load(service: Service): Promise<string>;
+  /** Removes the volumes of the run. */
+  close(): Promise<void>;
+}
+
+export function createContainers(options: ContainerOptions): Containers {
+  const { project, tools, images } = options;
+  const { signal, emit } = tools;
+  const id = randomBytes(6).toString('hex');
+  const labels = labelsOf(id);
+  let networks = 0;
+  let volumes: RunVolumes | undefined;
+  const brought = new Map<string, Promise<string>>();
+
+  const bring = async (engine: Engine, service: Service): Promise<string> => {
+    const { image, build } = service;
+    const value = build?.image ?? image;
+    const name = value === undefined ? undefined : familiarReference(referenceOf(value));
+    if (build === undefined && name !== undefined && !options.pullIfPresent) {
+      const found = await findEngineImage(engine, name, { signal });
+      if (found !== undefined) return found.id;
+    }
+    return await bringImage(engine, await images.of(service), { name, emit, signal });
+  };
+  const imageOf = (engine: Engine, service: Service): Promise<string> => {
+    const known = brought.get(service.name) ?? bring(engine, service);
+    brought.set(service.name, known);
+    return known;
+  };
+  const spec = async (service: Service): Promise<ContainerSpec> => {
+    const engine = await engineOf(tools);
+    volumes ??= createRunVolumes(engine, { dir: project.dir, prefix: `jet-${id}`, labels });
+    const binds: string[] = [];
+    for (const volume of service.volumes) binds.push(await volumes.bind(volume));
+    const env = await environmentOf(service, options);
+    if (service.addDocker) {
+      const { DOCKER_HOST: host = '' } = process.env;
+      const path = host.startsWith('unix://') ? host.slice('unix://'.length) : DOCKER_SOCKET;
+      binds.push(`${path}:${DOCKER_SOCKET}`);
+    }
+    const { command, entrypoint, workingDir, user, healthcheck } = service;
+    return {
+      image: await imageOf(engine, service),
+      labels,
+      env,
+      volumes: binds,
+      ...(command === undefined ? {} : { command }),
+      ...(entrypoint === undefined ? {} : { entrypoint }),
+      ...(workingDir === undefined ? {} : { workingDir }),
+      ...(user === undefined ? {} : { user }),
+      ...(healthcheck === undefined ? {} : { healthCheck: healthcheck }),
+    };
+  };
+
+  return {
+    spec,
+    load: async (service) => imageOf(await engineOf(tools), service),
+    async close() {
+      if (!options.isKept) await volumes?.remove();
+    },
+    async run({ service, command, entrypoint, say }) {
+      const engine = await engineOf(tools);
+      const needed = inStartingOrder(service, project);
+      const begun = new Map<string, Attached>();
+      let network: Made | undefined;
+      const hosts: string[] = [];
+      const start = async (each: Service, more: Partial<ContainerSpec>, tell: Running['say']) => {
+        const made = await spec(each);
+        const ids = (name: string) => begun.get(name)?.container.id ?? '';
+        const from = each.volumesFrom.map(({ service: name, mode }) => `${ids(name)}:${mode}`);
+        const aliases = namesOf(each.name, [service, ...needed]);
+        const attached = await startAttached(
+          engine,
+          {
+            ...made,
+            ...(from.length === 0 ? {} : { volumesFrom: from }),
+            ...(network === undefined
+              ? {}
+              : { network: network.name, aliases, extraHosts: [...hosts] }),
+            ...more,
+          },
+          { say: tell, signal },
+        );
+        begun.set(each.name, attached);
+        return attached;
+      };
+      try {
+        // Before anything is made: building takes its time, and may fail.
+        for (const each of [...needed, service]) await imageOf(engine, each);
+        if (needed.some((each) => !isOnlyVolumes(each, [service, ...needed]))) {
+          networks += 1;
+          network = await createNetwork(engine, { name: `jet-${id}-${networks}`, labels, signal });
+        }
+        for (const each of needed) {
+          const { container } = await start(each, {}, (line) => {
+            tools.say(`(service: ${each.name}) ${line}`);
+          });
+          if (network !== undefined) {
+            // Engines have names in their networks only with a plugin that isn't always there.
+            const address = await addressOf(engine, container.id, network.name, signal);
+            const names = namesOf(each.name, [service, ...needed]);
+            if (address !== undefined) hosts.push(...names.map((name) => `${name}:${address}`));
+          }
+          if (each.healthcheck !== undefined && each.healthcheck.test[0] !== 'NONE') {
+            await untilHealthy(engine, container.id, each.name, signal);
+          }
+        }
+        const attached = await start(
+          service,
+          {
+            ...(command === undefined ? {} : { command }),
+            ...(entrypoint === undefined ? {} : { entrypoint }),
+          },
+          say,
+        );
+        return await attached.ended();
+      } finally {
+        await removeAll([...begun.values()].reverse(), network, options);
+      }
+    },
+  };
+}
+
+const DOCKER_SOCKET = '/var/run/docker.sock';
+
+/**
+ * The running engine.
+ *
+ * @throws SlipwayError `NO_ENGINE` that says what a pipeline needs it for
+ */
+async function engineOf(tools: Tools): Promise<Engine> {
+  try {
+    return await tools.engine();
+  } catch (error) {
+    if (!isSlipwayError(error, 'NO_ENGINE')) throw error;
+    throw new SlipwayError('NO_ENGINE', `a command runs in a container: ${error.message}`, {
+      ...error.facts,
+      hint: 'start Docker or Podman, or set DOCKER_HOST; steps that only push need none',
+    });
+  }
+}
+
+/** All that a service needs, each after what it needs itself. */
+function inStartingOrder(service: Service, { services }: Project): readonly Service[] {
+  const order = new Set<Service>();
+  const visit = (each: Service): void => {
+    for (const name of neededBy(each)) {
+      const next = services.get(name);
+      if (next === undefined || order.has(next)) continue;
+      visit(next);
+      order.add(next);
+    }
+  };
+  visit(service);
+  return [...order];
+}
+
+/** The names under which others see a service. */
+function namesOf(name: string, others: readonly Service[]): readonly string[] {
+  const links = others.flatMap((each) => each.links).filter(({ service }) => service === name);
+  return [...new Set([name, ...links.map(({ alias }) => alias)])];
+}
+
+/** Nobody speaks to it: its volumes are used. */
+function isOnlyVolumes({ name }: Service, others: readonly Service[]): boolean {
+  return !others.some((each) =>
+    [...each.links, ...each.dependsOn].some(({ service }) => service === name),
+  );
+}
+
+async function environmentOf(
+  service: Service,
+  { sources, env, ci }: ContainerOptions,
+): Promise<readonly string[]> {
+  const found = await findVariables(service.variables, sources);
+  for (const { value, isSecret } of found.values()) if (isSecret) keepSecret(value);
+  const all = new Map(Object.entries(ci()));
+  for (const [name, { value }] of found) all.set(name, value);
+  for (const word of env) {
+    const [name = ''] = word.split('=', 1);
+    all.set(name, word.slice(name.length + 1));
+  }
+  return [...all].map(([name, value]) => `${name}=${value}`);
+}
+
+async function removeAll(
+  all: readonly Attached[],
+  network: Made | undefined,
+  { isKept, tools }: ContainerOptions,
+): Promise<void> {
+  const failures: unknown[] = [];
+  for (const { container, detach } of all) {
+    detach();
+    if (!isKept) await container.remove().catch((error: unknown) => failures.push(error));
+  }
+  if (!isKept) await network?.remove().catch((error: unknown) => failures.push(error));
+  const [first] = failures;
+  if (first === undefined) return;
+  const why = first instanceof Error ? first.message : String(first);
+  const message = `something of this run stays in the engine: ${why}; slipway jet cleanup removes it`;
+  tools.emit({ type: 'warning', message });
+}

@@ -1,0 +1,117 @@
+import { resolve } from 'node:path';
+import type { CredentialLookup } from '../credentials/credential.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
+import { formatRepository, type RepositoryName } from '../oci/reference.ts';
+import type { CredentialWords } from './definition.ts';
+import { dockercfgLogins } from './dockercfg.ts';
+import type { Value } from './document.ts';
+import { decrypt } from './encryption.ts';
+import { readPath } from './environment.ts';
+
+/** What the command says for steps that say nothing themselves. */
+export interface GivenCredentials {
+  /** path of an encrypted docker config */
+  readonly encryptedDockercfgPath?: string | undefined;
+  /** a service that writes a docker config */
+  readonly dockercfgService?: string | undefined;
+  /** a program of this machine that does */
+  readonly dockercfgCommand?: readonly string[] | undefined;
+}
+
+export interface CredentialSources {
+  readonly dir: string;
+  readonly given: GivenCredentials;
+  key(): Promise<Buffer>;
+  /** Runs a service that writes a docker config, and gives what it wrote. */
+  generate(service: string): Promise<Uint8Array>;
+  /** Runs a program that writes one. */
+  generateHere(command: readonly string[]): Promise<Uint8Array>;
+  readFile(path: string): Promise<Uint8Array>;
+}
+
+/** Finds the credentials that steps and services name, each source once. */
+export interface StepCredentials {
+  /** undefined: those that every command uses */
+  lookup(words: CredentialWords): Promise<CredentialLookup | undefined>;
+  /**
+   * The same for a push: what is named must know the registry.
+   *
+   * @throws SlipwayError `AUTH_REQUIRED`, `CONFIG_INVALID`, `FILE_NOT_FOUND`
+   */
+  forPush(
+    words: CredentialWords,
+    repository: RepositoryName,
+  ): Promise<CredentialLookup | undefined>;
+}
+
+export function createStepCredentials(sources: CredentialSources): StepCredentials {
+  const { dir, given, key } = sources;
+  const found = new Map<string, Promise<CredentialLookup>>();
+  const once = (name: string, read: () => Promise<CredentialLookup>): Promise<CredentialLookup> => {
+    const known = found.get(name) ?? read();
+    found.set(name, known);
+    return known;
+  };
+  const encrypted = (path: string, read: () => Promise<Uint8Array>, where?: Value) =>
+    once(`encrypted ${resolve(dir, path)}`, async () => {
+      const text = Buffer.from(await read()).toString('latin1');
+      try {
+        return dockercfgLogins(decrypt(text, await key(), path), path);
+      } catch (error) {
+        const isWritten = where !== undefined && isSlipwayError(error, 'CONFIG_INVALID');
+        throw isWritten ? where.wrong(`can't be used: ${error.message}`, error.hint) : error;
+      }
+    });
+  const ofService = (service: string) =>
+    once(`service ${service}`, async () =>
+      dockercfgLogins(await sources.generate(service), `what the service ${service} wrote`),
+    );
+  const source = (
+    words: CredentialWords,
+  ): { readonly name: string; readonly lookup: Promise<CredentialLookup> } | undefined => {
+    const { encryptedDockercfgPath: path, dockercfgService, dockercfgPath: plain } = words;
+    if (path !== undefined) {
+      const name = path.text();
+      return { name, lookup: encrypted(name, () => readPath(dir, path), path) };
+    }
+    if (dockercfgService !== undefined) {
+      const name = dockercfgService.text();
+      return { name: `the service ${name}`, lookup: ofService(name) };
+    }
+    if (plain !== undefined) {
+      const name = plain.text();
+      const read = async () => dockercfgLogins(await readPath(dir, plain), name);
+      return { name, lookup: once(`plain ${name}`, read) };
+    }
+    if (given.encryptedDockercfgPath !== undefined) {
+      const name = given.encryptedDockercfgPath;
+      return { name, lookup: encrypted(name, () => sources.readFile(resolve(dir, name))) };
+    }
+    if (given.dockercfgService !== undefined) {
+      const name = given.dockercfgService;
+      return { name: `the service ${name}`, lookup: ofService(name) };
+    }
+    if (given.dockercfgCommand === undefined) return undefined;
+    const command = given.dockercfgCommand;
+    const [name = ''] = command;
+    const read = async () =>
+      dockercfgLogins(await sources.generateHere(command), `what ${name} wrote`);
+    return { name, lookup: once('command', read) };
+  };
+  return {
+    lookup: async (words) => await source(words)?.lookup,
+    async forPush(words, repository) {
+      const named = source(words);
+      const lookup = await named?.lookup;
+      if (named === undefined || lookup === undefined) return undefined;
+      if ((await lookup(repository)) === undefined) {
+        throw new SlipwayError('AUTH_REQUIRED', `${named.name} holds no login for this registry`, {
+          host: repository.host,
+          repository: repository.path,
+          hint: `add an entry for ${repository.host} to the docker config, or for ${formatRepository(repository)}`,
+        });
+      }
+      return lookup;
+    },
+  };
+}

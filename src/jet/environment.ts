@@ -1,0 +1,87 @@
+import { resolve } from 'node:path';
+import { collect, readFileBytes } from '../bytes/stream.ts';
+import { isSlipwayError } from '../errors.ts';
+import type { VariableWords } from './definition.ts';
+import type { Value } from './document.ts';
+import { decrypt } from './encryption.ts';
+
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+
+/** What is needed to find values. */
+export interface VariableSources {
+  /** the project's folder */
+  readonly dir: string;
+  /** values of names without one: the build's own variables, then our environment */
+  readonly ours: Readonly<Record<string, string | undefined>>;
+  key(): Promise<Buffer>;
+}
+
+/** A variable; a secret one goes into no argument of a program. */
+export interface Variable {
+  readonly value: string;
+  readonly isSecret: boolean;
+}
+
+/**
+ * The variables that a service or build names, later kinds over earlier ones: plain, encrypted, of
+ * files, of encrypted files.
+ *
+ * @throws SlipwayError `FILE_NOT_FOUND`, `CONFIG_INVALID`; no value is ever shown
+ */
+export async function findVariables(
+  words: VariableWords,
+  { dir, ours, key }: VariableSources,
+): Promise<ReadonlyMap<string, Variable>> {
+  const all = new Map<string, Variable>();
+  const addLines = (text: string, where: Value, isSecret: boolean): void => {
+    for (const [at, line] of text
+      .replace(/^\ufeff/, '')
+      .split(/\r?\n/)
+      .entries()) {
+      const word = line.trimStart();
+      if (word === '' || word.startsWith('#')) continue;
+      const [name = ''] = word.split('=', 1);
+      if (!/^[^\s=]+$/.test(name) || !word.includes('=')) {
+        throw where.wrong(
+          `holds something else than NAME=VALUE in line ${at + 1} of its content`,
+          isSecret ? 'the key may be a wrong one' : undefined,
+        );
+      }
+      all.set(name, { value: word.slice(name.length + 1), isSecret });
+    }
+  };
+  const decrypted = async (text: string, where: Value): Promise<string> => {
+    try {
+      return decrypt(text, await key(), where.field).toString('utf8');
+    } catch (error) {
+      if (!isSlipwayError(error, 'CONFIG_INVALID')) throw error;
+      throw where.wrong(error.message.replace(`${where.field} `, ''), error.hint);
+    }
+  };
+  for (const { name, value = ours[name] } of words.plain) {
+    if (value !== undefined) all.set(name, { value, isSecret: false });
+  }
+  for (const { name, value, text } of words.encrypted) {
+    const plain = await decrypted(text, value);
+    if (name === undefined) addLines(plain, value, true);
+    else all.set(name, { value: plain, isSecret: true });
+  }
+  for (const file of words.files) {
+    addLines((await readPath(dir, file)).toString('utf8'), file, false);
+  }
+  for (const file of words.encryptedFiles) {
+    const text = (await readPath(dir, file)).toString('latin1');
+    addLines(await decrypted(text, file), file, true);
+  }
+  return all;
+}
+
+/** A file that a field names, from the project's folder. */
+export async function readPath(dir: string, path: Value): Promise<Buffer> {
+  try {
+    return await collect(readFileBytes(resolve(dir, path.text())), MAX_FILE_BYTES, path.text());
+  } catch (error) {
+    if (!isSlipwayError(error, 'FILE_NOT_FOUND')) throw error;
+    throw path.wrong(`can't be read: ${error.message}`);
+  }
+}

@@ -1,0 +1,333 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { encrypt } from '../../src/jet/encryption.ts';
+import type { RegistryOptions } from '../../src/server/options.ts';
+import { startRegistry } from '../../src/server/registry.ts';
+import { prepareCommandLine } from '../cli/in-process.ts';
+import { startDockerRegistry } from '../rig/docker-registry.ts';
+import { atEnd, type Owner } from '../rig/lifetime.ts';
+import { missing } from '../rig/programs.ts';
+import { writeProject } from './project.ts';
+
+const DOCKERFILE = 'FROM scratch\nCOPY message /message\nCMD ["/message"]\n';
+
+/** A project of the example for a local registry, without the steps that run commands. */
+async function example(owner: Owner, host: string, steps: string, more = {}): Promise<string> {
+  return await writeProject(owner, {
+    Dockerfile: DOCKERFILE,
+    message: 'hello\n',
+    'codeship-services.yml': `app:\n  build:\n    image: ${host}/myapp\n    dockerfile: Dockerfile\n`,
+    'codeship-steps.yml': steps.replaceAll('HOST', host),
+    ...more,
+  });
+}
+
+const PUSH = '- {name: out, service: app, type: push, image_name: HOST/myapp, registry: HOST}\n';
+
+describe('push steps without any engine', () => {
+  test('without --push they do nothing', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const dir = await example(t, '127.0.0.1:1', PUSH);
+    const { code, stdout } = await slipway.run(['jet', 'steps', '--dir', dir]);
+    assert.equal(code, 0);
+    assert.equal(stdout, '(step: out) skipped: nothing is pushed without --push\n');
+  });
+
+  test('the image is built, pushed and can be pulled; twice sends nothing', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const dir = await example(t, host, PUSH);
+    const words = ['jet', 'steps', '--push=true', '--progress', 'none'];
+    const { code, stdout, stderr } = await slipway.run([...words, '--dir', dir]);
+    assert.equal(code, 0, stderr);
+    const [pushes, published, success] = stdout.split('\n');
+    assert.equal(pushes, `(step: out) pushes ${host}/myapp:latest`);
+    assert.match(published ?? '', new RegExp(`^${host}/myapp@sha256:[0-9a-f]{64}$`));
+    assert.equal(success, '(step: out) success ✔');
+    assert.match((await slipway.must(['ls', `${host}/myapp`])).join('\n'), /^latest /m);
+    const again = await slipway.run([...words, '--dir', dir]);
+    assert.equal(again.stdout, stdout);
+  });
+
+  test('tags come from image_tag, and several steps are one release of one image', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const push = '{service: app, type: push, image_name: HOST/myapp, image_tag: TAG}';
+    const tags = ['dev', '"{{.ServiceName}}.{{.Branch}}"', '"{{ .CiName }}-{{ .BuildID }}"'];
+    const steps = `- type: parallel\n  steps:\n${tags
+      .map((tag) => `  - ${push.replace('TAG', tag)}\n`)
+      .join('')}- ${push.replace('TAG', '"{{ slice .CommitID 0 4 }}"')}\n`;
+    const dir = await example(t, host, steps);
+    const flags = ['--ci-branch', 'feature/x', '--ci-build-id=7', '--ci-commit-id', 'abcdef'];
+    const out = await slipway.must(['jet', 'steps', '--push', '--dir', dir, ...flags]);
+    assert.equal(out.filter((line) => line.includes('@sha256:')).length, 1, out.join('\n'));
+    const listed = (await slipway.must(['ls', `${host}/myapp`])).join('\n');
+    for (const tag of ['dev', 'app.featurex', 'codeship-7', 'abcd']) {
+      assert.match(listed, new RegExp(`^${tag} `, 'm'));
+    }
+  });
+
+  test('a release that fails in one registry moves no tag in another', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const locked = await serve(t, { readOnly: true });
+    const dir = await writeProject(t, {
+      Dockerfile: DOCKERFILE,
+      message: 'hello\n',
+      'codeship-services.yml': `a:\n  build: {image: ${host}/a}\nb:\n  build: {image: ${locked}/b}\n`,
+      'codeship-steps.yml': `- {name: first, service: a, type: push, image_name: ${host}/a}\n- {name: second, service: b, type: push, image_name: ${locked}/b}\n`,
+    });
+    const { code, stdout } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+    assert.equal(code, 15);
+    assert.match(stdout, /\(step: second\) failed ✗/);
+    assert.doesNotMatch(stdout, /success/);
+    assert.equal((await slipway.run(['ls', `${host}/a`])).stdout.includes('latest'), false);
+  });
+
+  test('steps for other branches are skipped', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const step = (name: string, filter: string) =>
+      `- {name: ${name}, service: app, type: push, image_name: HOST/myapp, image_tag: ${name}, ${filter}}\n`;
+    const dir = await example(
+      t,
+      host,
+      step('a', 'tag: master') + step('b', 'tag: "^(dev|stag)"') + step('c', 'exclude: staging'),
+    );
+    const out = await slipway.must(['jet', 'steps', '--push', '--tag', 'staging', '--dir', dir]);
+    assert.deepEqual(out.slice(0, 1), ['(step: a) skipped: it is for master, not staging']);
+    assert.ok(out.includes('(step: b) success ✔'));
+    assert.ok(out.includes('(step: c) skipped: excluded for staging'));
+  });
+
+  test('a step with a command says what it needs, and what comes after it does not run', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const dir = await example(t, host, `- {name: test, service: app, command: ls}\n${PUSH}`);
+    const { code, stdout, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+    assert.equal(code, 21, stderr);
+    assert.match(stdout, /^\(step: test\) failed ✗ a command runs in a container/);
+    assert.match(stderr, /start Docker or Podman.*steps that only push need none/);
+    assert.doesNotMatch(stdout, /step: out/);
+  });
+
+  test('a build that fails and a template that fails are told with their step', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const broken = await example(t, host, PUSH, { Dockerfile: 'FROM scratch\nCOPY no /no\n' });
+    const build = await slipway.run(['jet', 'steps', '--push', '--dir', broken]);
+    assert.notEqual(build.code, 0);
+    assert.match(build.stdout, /\(step: out\) failed ✗/);
+    const step = PUSH.replace('}', ', image_tag: "{{ .Nope }}"}');
+    const dir = await example(t, host, step);
+    const template = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+    assert.equal(template.code, 2);
+    assert.match(template.stderr, /line 1: \[0\].image_tag is a template that fails/);
+  });
+
+  test('two images for one name are refused before anything is sent', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const services = ['one', 'two']
+      .map((name) => `${name}:\n  build: {image: "${host}/x:${name}", dockerfile: ${name}}\n`)
+      .join('');
+    const step = (name: string) =>
+      `- {service: ${name}, type: push, image_name: ${host}/x, image_tag: same}\n`;
+    const dir = await example(t, host, step('one') + step('two'), {
+      one: DOCKERFILE,
+      two: `${DOCKERFILE}LABEL a=b\n`,
+      'codeship-services.yml': services,
+    });
+    const { code, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+    assert.equal(code, 2);
+    assert.match(stderr, /line 2: \[1\] pushes another image than an earlier step to .*x:same/);
+    assert.equal((await slipway.run(['ls', `${host}/x`])).code, 12);
+  });
+
+  test('an encrypted value that is none says where it stands', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const dir = await example(t, '127.0.0.1:1', PUSH, {
+      'codeship.aes': `${Buffer.alloc(32, 5).toString('base64')}\n`,
+      'codeship-services.yml':
+        'app:\n  build:\n    image: 127.0.0.1:1/myapp\n    encrypted_args: {SECRET: plain-hidden}\n',
+    });
+    const { code, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+    assert.equal(code, 2);
+    assert.match(stderr, /line 4: app.build.encrypted_args.SECRET is not encrypted/);
+    assert.doesNotMatch(stderr, /plain-hidden/);
+  });
+
+  test('manual steps stop where nobody can be asked, and go on when approved', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const dir = await example(t, host, `- name: gate\n  type: manual\n  steps:\n  ${PUSH}`);
+    const words = ['jet', 'steps', '--push', '--dir', dir];
+    const stopped = await slipway.run(words);
+    assert.equal(stopped.code, 0);
+    assert.match(stopped.stdout, /^\(step: gate\) waits for approval/);
+    const approved = await slipway.must([...words, '-e', 'CI_BUILD_APPROVED=true']);
+    assert.ok(approved.includes('(step: out) success ✔'));
+  });
+
+  test('encrypted arguments reach the build, and nothing that is shown', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const key = Buffer.alloc(32, 5);
+    const dir = await example(t, host, PUSH, {
+      Dockerfile: 'FROM scratch\nARG SECRET\nARG PLAIN\nENV SEEN=$SECRET-$PLAIN\nCOPY message /m\n',
+      'codeship.aes': `${key.toString('base64')}\n`,
+      'args.encrypted': encrypt(Buffer.from('SECRET=very-hidden\n'), key, 'jet'),
+      'codeship-services.yml': `app:\n  build:\n    image: ${host}/myapp\n    args: {PLAIN: seen}\n    encrypted_args_file: args.encrypted\n`,
+    });
+    const { code, stdout, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stdout + stderr, /very-hidden/);
+    const config = await slipway.must(['inspect', '--config', `${host}/myapp`]).catch(() => []);
+    const inspected =
+      config.length > 0 ? config : await slipway.must(['image', 'inspect', `${host}/myapp`]);
+    assert.match(inspected.join('\n'), /SEEN=very-hidden-seen|SEEN=\*\*\*-seen/);
+  });
+});
+
+describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => {
+  const key = Buffer.alloc(32, 9);
+  const auth = Buffer.from('me:pass-word-1').toString('base64');
+
+  test('an encrypted docker config opens a registry, in both layouts, and stays in memory', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
+    const layouts = {
+      'config.json': { auths: { [host]: { auth } } },
+      dockercfg: { [host]: { auth, email: 'me@example.com' } },
+    };
+    for (const [layout, json] of Object.entries(layouts)) {
+      for (const format of ['jet', 'sealed'] as const) {
+        const step = PUSH.replace('}', ', encrypted_dockercfg_path: cfg.encrypted}');
+        const dir = await example(t, host, step.replace('HOST/myapp', 'HOST/myapp'), {
+          'codeship.aes': `${key.toString('base64')}\n`,
+          'cfg.encrypted': encrypt(Buffer.from(JSON.stringify(json)), key, format),
+        });
+        const { code, stdout, stderr } = await slipway.run([
+          'jet',
+          'steps',
+          '--push',
+          '--dir',
+          dir,
+        ]);
+        assert.equal(code, 0, `${layout} ${format}: ${stderr}`);
+        assert.doesNotMatch(stdout + stderr, new RegExp(`pass-word-1|${auth}`));
+        await nothingHolds(slipway.env.HOME ?? '', ['pass-word-1', auth]);
+        await nothingHolds(dir, ['pass-word-1', auth]);
+      }
+    }
+  });
+
+  /** How an encrypted docker config fails, by what is different about it. */
+  const failures = (
+    host: string,
+  ): Readonly<Record<string, readonly [Record<string, string | undefined>, number, RegExp]>> => ({
+    'a wrong key': [
+      { 'codeship.aes': Buffer.alloc(32, 1).toString('base64') },
+      2,
+      /Failed to parse dockercfg.*\n.*another key/s,
+    ],
+    'no key': [{ 'codeship.aes': undefined }, 2, /No AES key provided/],
+    'a corrupted file': [{ 'cfg.encrypted': 'AAAA' }, 2, /cfg.encrypted is too short/],
+    'no file': [{ 'cfg.encrypted': undefined }, 2, /encrypted_dockercfg_path can't be read/],
+    'an entry for another registry': [
+      {
+        'cfg.encrypted': encrypt(
+          Buffer.from(JSON.stringify({ auths: { 'quay.io': { auth } } })),
+          key,
+          'jet',
+        ),
+      },
+      10,
+      /cfg.encrypted holds no login for this registry/,
+    ],
+    'a password that is refused': [
+      {
+        'cfg.encrypted': encrypt(
+          Buffer.from(
+            JSON.stringify({
+              auths: { [host]: { auth: Buffer.from('me:wrong-pass').toString('base64') } },
+            }),
+          ),
+          key,
+          'jet',
+        ),
+      },
+      10,
+      /(?:refused|credentials|log in)/i,
+    ],
+  });
+
+  test('an encrypted docker config that does not fit says why', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
+    for (const [what, [files, exit, said]] of Object.entries(failures(host))) {
+      const json = JSON.stringify({ auths: { [host]: { auth } } });
+      const all = {
+        'codeship.aes': `${key.toString('base64')}\n`,
+        'cfg.encrypted': encrypt(Buffer.from(json), key, 'jet'),
+        ...files,
+      };
+      const known = Object.entries(all).filter(([, text]) => text !== undefined);
+      const step = PUSH.replace('}', ', encrypted_dockercfg_path: cfg.encrypted}');
+      const dir = await example(t, host, step, Object.fromEntries(known));
+      const { code, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+      assert.equal(code, exit, `${what}: ${stderr}`);
+      assert.match(stderr, said, what);
+      assert.doesNotMatch(stderr, /pass-word-1|wrong-pass/);
+    }
+  });
+
+  test('a program of this machine writes them, and the path is all that it is told', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
+    const json = JSON.stringify({ auths: { [host]: { auth } } });
+    const dir = await example(t, host, PUSH, {
+      'generate.sh': `[ $# = 2 ] && [ "$1" = 'a b' ] && cat >"$2" <<'END'\n${json}\nEND\n`,
+    });
+    const words = ['jet', 'steps', '--push', '--dockercfg-command'];
+    const good = await slipway.run([...words, "sh generate.sh 'a b'", '--dir', dir]);
+    assert.equal(good.code, 0, good.stderr);
+    const none = await slipway.run([...words, 'true', '--dir', dir]);
+    assert.equal(none.code, 20);
+    assert.match(none.stderr, /true wrote no docker config/);
+    const failed = await slipway.run([...words, 'sh -c "exit 3"', '--dir', dir]);
+    assert.equal(failed.code, 20);
+    assert.match(failed.stderr, /ended with status 3/);
+  });
+
+  test('the global options are for steps that name nothing themselves', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
+    const json = JSON.stringify({ auths: { [host]: { auth } } });
+    const dir = await example(t, host, PUSH, {
+      'my.key': `${key.toString('base64')}\n`,
+      cfg: encrypt(Buffer.from(json), key, 'jet'),
+    });
+    const words = ['jet', 'steps', '--push', '--dir', dir, '--key-path', path.join(dir, 'my.key')];
+    const without = await slipway.run(words);
+    assert.equal(without.code, 10);
+    await slipway.must([...words, '--encrypted-dockercfg-path', 'cfg']);
+  });
+});
+
+/** Serves registries in this process; gives the host. */
+async function serve(owner: Owner, options: RegistryOptions = {}): Promise<string> {
+  const registry = await startRegistry(options);
+  atEnd(owner, () => registry.close());
+  return new URL(registry.url).host;
+}
+
+async function nothingHolds(folder: string, secrets: readonly string[]): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const text = (await readFile(path.join(entry.parentPath, entry.name))).toString('latin1');
+    for (const secret of secrets) assert.ok(!text.includes(secret), `${entry.name} holds a secret`);
+  }
+}
