@@ -1,4 +1,5 @@
 import { readManifest } from '../content/graph.ts';
+import { entriesOf } from '../content/index-entries.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { ANNOTATION } from '../oci/annotations.ts';
@@ -11,7 +12,6 @@ import {
 } from '../oci/platform.ts';
 import type { Registries } from '../registry/registries.ts';
 import type { Repository } from '../registry/repository.ts';
-import { entriesOf } from '../upkeep/index-entries.ts';
 import type { FullName } from './names.ts';
 
 /** An image that a list is to have. */

@@ -1,8 +1,8 @@
 import { type Graph, graphOf, readManifest } from '../content/graph.ts';
+import { asEntry, type IndexEntry, withoutDigests } from '../content/index-entries.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { matchesPlatform } from '../oci/platform.ts';
 import type { Repository } from '../registry/repository.ts';
-import { asEntry, type IndexEntry, withoutDigests } from '../upkeep/index-entries.ts';
 import type { TaggedManifest } from '../upkeep/list-tags.ts';
 import { findArchitecture } from './architectures.ts';
 import type { Call } from './call.ts';
