@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSlipwayError, SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError, systemCode } from '../errors.ts';
 import { type Emit, silent } from '../events.ts';
 
 /** How long and how often a step is repeated. All waits are in milliseconds. */
@@ -58,7 +58,8 @@ export interface RetryOptions {
  * Does `step` until it succeeds, fails for good, or the attempts are used up. Full jitter; a wait
  * that the host asked for holds for all requests to it and counts as no attempt.
  *
- * What was sent over a kept connection that proved closed is repeated at once, the first time.
+ * What was sent over a kept connection that proved closed is repeated at once, the first time. A host
+ * that had answered and now refuses connections is being restarted: it is given time, not attempts.
  *
  * A failure after the last attempt isn't transient any more, so that attempts never multiply where
  * a step that is repeated consists of others.
@@ -69,6 +70,7 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
   let failures = 0;
   let waits = 0;
   let hasBeenStale = false;
+  let failingSince: number | undefined;
   let reached = options.progress?.() ?? 0;
   for (;;) {
     await waitForGate(gate, signal);
@@ -84,15 +86,20 @@ export async function withRetry<T>(step: () => Promise<T>, options: RetryOptions
       const reachedNow = options.progress?.() ?? 0;
       if (reachedNow > reached) {
         failures = 0;
+        failingSince = undefined;
         reached = reachedNow;
       }
+      failingSince ??= performance.now();
       const askedMs = error.facts.retryAfterMs;
       const isAsked = askedMs !== undefined && waits < MAX_ASKED_WAITS;
       if (isAsked) waits++;
       else failures++;
       const tries = failures + waits;
       const isTooLong = askedMs !== undefined && askedMs > policy.maxRetryAfterMs;
-      if (isTooLong || isUsedUp(gate, policy, failures, startedAt)) throw exhausted(error, tries);
+      const isUp = isUsedUp(gate, policy, failures, startedAt);
+      if (isTooLong || (isUp && !mayComeBack(error, gate, policy, failingSince))) {
+        throw exhausted(error, tries);
+      }
       const delayMs = Math.round(
         isAsked
           ? askedMs + Math.random() * policy.baseMs
@@ -124,6 +131,21 @@ function isUsedUp(
   if (gate.answered) return failures >= policy.attempts;
   const spentMs = performance.now() - startedAt;
   return failures >= policy.firstContactAttempts || spentMs >= policy.firstContactMs;
+}
+
+/** Restarts take half a minute; this is a minute, with the usual waits. */
+const RESTART_WAITS = 3;
+
+/** True while a registry that was there may be restarting. Who wants fewer attempts gets fewer. */
+function mayComeBack(
+  error: SlipwayError,
+  gate: HostGate,
+  { attempts, maxMs }: RetryPolicy,
+  failingSince: number,
+): boolean {
+  const isRefused = gate.answered && systemCode(error.cause) === 'ECONNREFUSED';
+  if (!isRefused || attempts < DEFAULT_RETRY_POLICY.attempts) return false;
+  return performance.now() - failingSince < RESTART_WAITS * maxMs;
 }
 
 /** Waits until the host lets anybody send again. */

@@ -65,7 +65,9 @@ export async function putManifest(
   const descriptor = { mediaType: document.mediaType, digest, size: bytes.byteLength };
   const conditions = conditionsOf(exchange);
   const missing = await repositories.replace(repository, async (layout) => {
+    // Of what is refused here nothing is kept; for tags the last word has the look under the lock.
     if (tags.length === 0) conditions?.([await present(layout, digest)]);
+    else conditions?.(await Promise.all(tags.map((tag) => digestOfTag(layout, tag))));
     const absent = await missingContent(layout, document);
     if (absent.length > 0 && !sparse) throw lacksContent(absent);
     await quota.take(bytes.byteLength);

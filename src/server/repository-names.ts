@@ -1,10 +1,11 @@
-import { opendir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { isServedName } from './target.ts';
 
 /** A storage with more folders than this is searched no further. */
 const MAX_FOLDERS = 20_000;
+const AT_ONCE = 16;
 
 /**
  * The names of the repositories below a folder: every folder that is a layout. A repository may
@@ -12,24 +13,29 @@ const MAX_FOLDERS = 20_000;
  */
 export async function* repositoryNames(dir: string): AsyncGenerator<string> {
   const waiting = [''];
-  let seen = 0;
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    seen += 1;
-    if (seen > MAX_FOLDERS) return;
-    const { below, isLayout } = await look(join(dir, name), name);
-    if (isLayout && name !== '') yield name;
-    waiting.push(...below);
+  for (let seen = 0; waiting.length > 0 && seen < MAX_FOLDERS; ) {
+    const names = waiting.splice(-AT_ONCE);
+    seen += names.length;
+    const folders = await Promise.all(names.map((name) => look(join(dir, name), name)));
+    for (const { name, isLayout, below } of folders) {
+      if (isLayout && name !== '') yield name;
+      waiting.push(...below);
+    }
   }
 }
 
 async function look(
   folder: string,
   name: string,
-): Promise<{ readonly below: readonly string[]; readonly isLayout: boolean }> {
+): Promise<{
+  readonly name: string;
+  readonly below: readonly string[];
+  readonly isLayout: boolean;
+}> {
   const below: string[] = [];
   let isLayout = false;
   try {
-    for await (const entry of await opendir(folder)) {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
       if (entry.isFile() && entry.name === 'oci-layout') isLayout = true;
       const child = name === '' ? entry.name : `${name}/${entry.name}`;
       if (entry.isDirectory() && isServedName(child)) below.push(child);
@@ -38,5 +44,5 @@ async function look(
     // It was removed meanwhile, or isn't ours to read.
     if (!['ENOENT', 'EACCES'].includes(systemCode(error) ?? '')) throw error;
   }
-  return { below, isLayout };
+  return { name, below, isLayout };
 }

@@ -144,7 +144,7 @@ export function createSessions(files: UploadFiles, options: SessionsOptions): Se
 
   return {
     async open(repository, algorithm) {
-      if ((await files.list()).length >= maxSessions) {
+      if ((await files.count()) >= maxSessions) {
         if ((await removeIdle(Math.min(STALE_AFTER_MS, expireMs), 1)) === 0) {
           throw new Refusal('TOOMANYREQUESTS', 'too many uploads at once', {
             headers: { 'retry-after': '5' },

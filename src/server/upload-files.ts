@@ -31,13 +31,18 @@ export interface UploadFiles {
   touch(id: string): Promise<void>;
   /** Removes an upload. The caller holds it. */
   remove(id: string): Promise<void>;
-  /** All uploads, and when each was last used, in milliseconds since 1970. */
+  /** How many are open. */
+  count(): Promise<number>;
+  /**
+   * All uploads, and when each was last used, in milliseconds since 1970. What a kill left of one
+   * that had ended counts, too.
+   */
   list(): Promise<readonly { readonly id: string; readonly usedAtMs: number }[]>;
 }
 
 /** 128 random bits: who doesn't know an id can't touch the upload. */
 const ID = /^[A-Za-z0-9_-]{22}$/;
-const RECORD = /^([A-Za-z0-9_-]{22})\.json$/;
+const FILE = /^([A-Za-z0-9_-]{22})\.(?:json|data|lock)$/;
 
 /** @param storage the folder above all repositories */
 export function createUploadFiles(storage: string): UploadFiles {
@@ -75,18 +80,16 @@ export function createUploadFiles(storage: string): UploadFiles {
         await unlink(pathOf(id, ending)).catch(ignoreMissing);
       }
     },
+    count: async () => (await namesIn(dir)).filter((name) => name.endsWith('.json')).length,
     async list() {
-      const found: { id: string; usedAtMs: number }[] = [];
-      for (const name of (await readdir(dir).catch(ignoreMissing)) ?? []) {
-        const id = RECORD.exec(name)?.[1];
+      const found = new Map<string, number>();
+      for (const name of await namesIn(dir)) {
+        const id = FILE.exec(name)?.[1];
         if (id === undefined) continue;
-        const [record, data] = await Promise.all(
-          ['json', 'data'].map((ending) => stat(pathOf(id, ending)).catch(ignoreMissing)),
-        );
-        if (record === undefined) continue;
-        found.push({ id, usedAtMs: Math.max(record.mtimeMs, data?.mtimeMs ?? 0) });
+        const status = await stat(join(dir, name)).catch(ignoreMissing);
+        if (status !== undefined) found.set(id, Math.max(found.get(id) ?? 0, status.mtimeMs));
       }
-      return found;
+      return Array.from(found, ([id, usedAtMs]) => ({ id, usedAtMs }));
     },
   };
 }
@@ -102,6 +105,10 @@ function parseRecord(text: string): UploadRecord | undefined {
   } catch {
     return undefined;
   }
+}
+
+async function namesIn(dir: string): Promise<readonly string[]> {
+  return (await readdir(dir).catch(ignoreMissing)) ?? [];
 }
 
 function ignoreMissing(cause: unknown): undefined {

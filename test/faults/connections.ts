@@ -1,3 +1,4 @@
+import { LONG } from '../rig/long.ts';
 import { answer, gone, keepAnswer, large, reset, slowly, stall } from './faults.ts';
 import { BODY, COMMIT, MANIFEST, OPEN, type Row } from './row.ts';
 
@@ -69,6 +70,15 @@ export const CONNECTIONS: readonly Row[] = [
     rules: () => [{ ...BODY, times: 1, fault: large(gone(1500, 5 * MIB)) }],
     ends: 'ok',
   },
+  ...(LONG
+    ? [
+        {
+          title: 'registry gone for 30 s in mid-blob',
+          rules: () => [{ ...BODY, times: 1, fault: large(gone(30_000, 5 * MIB)) }],
+          ends: 'ok',
+        } as const,
+      ]
+    : []),
   {
     title: 'a name whose first address refuses',
     rules: () => [],

@@ -62,7 +62,7 @@ function rowsAgainst(name: 'docker-registry' | 'embedded', start: () => Promise<
     for (const [at, row] of CATALOGUE.entries()) {
       if (row.only !== undefined && row.only !== name) continue;
       it(row.title, async (t) => {
-        const options = { upstream, image, repository: `row/${at}`, limitMs: 40_000 };
+        const options = { upstream, image, repository: `row/${at}`, limitMs: 100_000 };
         await check(row, await tryRow(t, row, slipwayHere, options));
       });
     }

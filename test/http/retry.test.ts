@@ -50,6 +50,44 @@ test('attempts do not multiply where a step consists of others', async () => {
   assert.equal(inner.calls, 8);
 });
 
+/** What a host that is being restarted says, so often. */
+function refusing(times: number) {
+  const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+  let calls = 0;
+  return {
+    step: async () => {
+      if (++calls <= times) {
+        throw new SlipwayError('NETWORK', 'refused', { transient: true, cause });
+      }
+      return 'done';
+    },
+    get calls() {
+      return calls;
+    },
+  };
+}
+
+test('a host that had answered and refuses connections is waited for longer', async () => {
+  const policy = { ...DEFAULT_RETRY_POLICY, baseMs: 0, maxMs: 10_000 };
+  const work = refusing(30);
+  assert.equal(await withRetry(work.step, { gate: answeredGate(), policy }), 'done');
+  assert.equal(work.calls, 31);
+});
+
+test('it is not waited for without end, nor longer than was asked for', async () => {
+  const policy = { ...QUICK, maxMs: 100 };
+  const gone = refusing(Number.POSITIVE_INFINITY);
+  await assert.rejects(withRetry(gone.step, { gate: answeredGate(), policy }));
+  assert.ok(gone.calls >= 8);
+  const once = refusing(Number.POSITIVE_INFINITY);
+  const gate = answeredGate();
+  await assert.rejects(withRetry(once.step, { gate, policy: { ...policy, attempts: 1 } }));
+  assert.equal(once.calls, 1);
+  const never = refusing(Number.POSITIVE_INFINITY);
+  await assert.rejects(withRetry(never.step, { gate: openGate('registry'), policy }));
+  assert.equal(never.calls, DEFAULT_RETRY_POLICY.firstContactAttempts);
+});
+
 test('a permanent failure is not repeated', async () => {
   const work = failing(1, {});
   await assert.rejects(withRetry(work.step, { gate: answeredGate() }));

@@ -22,6 +22,10 @@ export interface ProxyOptions {
   readonly ways?: Readonly<Record<string, string>>;
   /** answers every request with this status */
   readonly refuses?: number;
+  /** refuses only so many requests, then lets through; all if left out */
+  readonly refusesTimes?: number;
+  /** resets so many tunnels as soon as they have carried more bytes to the host than this */
+  readonly cuts?: { readonly times: number; readonly afterBytes: number };
   /** the proxy itself speaks TLS */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** instead of the host that was asked for, the proxy answers TLS itself with this */
@@ -34,6 +38,8 @@ export interface RunningProxy {
   readonly requests: readonly ProxyRequest[];
   /** requests that it read inside of tunnels: only one that intercepts can */
   readonly seenInside: readonly string[];
+  /** tunnels that are still to be cut */
+  readonly cutsLeft: number;
 }
 
 /** Starts a forward proxy on loopback that writes down what it saw. */
@@ -41,7 +47,9 @@ export async function startProxy(owner: Owner, options: ProxyOptions = {}): Prom
   const requests: ProxyRequest[] = [];
   const seenInside: string[] = [];
   const sockets = new Set<Duplex>();
-  const { ways = {}, login, refuses } = options;
+  const { ways = {}, login, refuses, cuts } = options;
+  let refusalsLeft = options.refusesTimes ?? Number.POSITIVE_INFINITY;
+  let cutsLeft = cuts?.times ?? 0;
   const statusFor = (request: http.IncomingMessage, target: string): number => {
     const subject =
       request.socket instanceof tls.TLSSocket
@@ -52,7 +60,7 @@ export async function startProxy(owner: Owner, options: ProxyOptions = {}): Prom
       ...{ method, target: url, headers },
       ...(subject === undefined ? {} : { clientCertificate: subject }),
     });
-    if (refuses !== undefined) return refuses;
+    if (refuses !== undefined && refusalsLeft-- > 0) return refuses;
     const wanted = login && `Basic ${Buffer.from(login).toString('base64')}`;
     if (headers['proxy-authorization'] !== (wanted || undefined)) return 407;
     return Object.hasOwn(ways, target) ? 200 : 403;
@@ -121,6 +129,13 @@ export async function startProxy(owner: Owner, options: ProxyOptions = {}): Prom
       onward.write(head);
       onward.pipe(socket);
       socket.pipe(onward);
+      let carriedBytes = 0;
+      socket.on('data', (chunk: Buffer) => {
+        carriedBytes += chunk.byteLength;
+        if (cuts === undefined || cutsLeft === 0 || carriedBytes <= cuts.afterBytes) return;
+        cutsLeft--;
+        (socket as net.Socket).resetAndDestroy();
+      });
     });
     socket.on('close', () => onward.destroy());
   });
@@ -132,5 +147,12 @@ export async function startProxy(owner: Owner, options: ProxyOptions = {}): Prom
     await new Promise((resolve) => server.close(resolve));
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`, requests, seenInside };
+  return {
+    url: `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`,
+    requests,
+    seenInside,
+    get cutsLeft() {
+      return cutsLeft;
+    },
+  };
 }

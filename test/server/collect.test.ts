@@ -204,7 +204,7 @@ test('uploads that were given up go, and those that go on stay', async (t) => {
   for (const location of [dead, alive]) await rig.ask('PATCH', location, { body: 'some' });
   const uploads = join(storage, '.slipway/uploads');
   const seconds = Date.now() / 1000 - 7200;
-  for (const ending of ['json', 'data']) {
+  for (const ending of ['json', 'data', 'lock']) {
     await utimes(join(uploads, `${dead.split('/').at(-1)}.${ending}`), seconds, seconds);
   }
   await collect(storage, { dryRun: true });

@@ -273,6 +273,7 @@ test('conditions on a PUT hold or nothing changes', async (t) => {
   assert.equal((await rig.put(APP, 'v1', second, { 'if-match': `"${absent}"` })).status, 412);
   assert.equal((await rig.put(APP, 'v1', second, { 'if-none-match': `"${one}"` })).status, 412);
   assert.equal(await digestAt(rig, 'v1'), one);
+  assert.equal(await digestAt(rig, two), undefined, 'nothing of it is kept');
   const list = `"${absent}", "${one}"`;
   assert.equal((await rig.put(APP, 'v1', second, { 'if-match': list })).status, 201);
   assert.equal(await digestAt(rig, 'v1'), two);

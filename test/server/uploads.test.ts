@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, truncate } from 'node:fs/promises';
+import { readdir, rm, truncate } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
@@ -237,6 +237,17 @@ test('an upload that nobody touches expires with its bytes', async (t) => {
   await sleep(250);
   assert.equal((await rig.ask('GET', location)).status, 404);
   assert.deepEqual(await inTheMaking(storage), []);
+});
+
+test('what a kill left of an upload that had ended goes, too', async (t) => {
+  const storage = await temporaryFolder(t);
+  const rig = await startRig(t, { storage, uploadExpiryMs: 60 });
+  const location = await rig.begin(APP);
+  await rig.ask('PATCH', location, { body: bytes });
+  const uploads = join(storage, '.slipway/uploads');
+  await rm(join(uploads, `${location.split('/').at(-1)}.json`));
+  assert.equal((await rig.ask('GET', location)).status, 404);
+  while ((await readdir(uploads)).length > 0) await sleep(10);
 });
 
 test('sessions are bounded in number', async (t) => {
