@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { CommandLine } from '../cli/in-process.ts';
 import { MARKERS } from './markers.ts';
 
@@ -7,7 +9,7 @@ export interface Subject {
   readonly host: string;
   /** a file of `docker save` */
   readonly archive: string;
-  /** a folder with a Dockerfile */
+  /** a folder with what `writeProject` writes */
   readonly context: string;
   /** a folder for files that are written */
   readonly reports: string;
@@ -15,6 +17,7 @@ export interface Subject {
 
 const REMOTE = ({ host }: Subject) => [`${host}/team/app:1`];
 const LOCAL = () => ['app:1'];
+const PROJECT = ({ context }: Subject) => ['--dir', context];
 
 /** Arguments with which each command does something where secrets are at hand. */
 const ARGUMENTS: Readonly<Record<string, (subject: Subject) => readonly string[]>> = {
@@ -76,12 +79,34 @@ export async function commandsOf({ run }: Pick<CommandLine, 'run'>): Promise<rea
       .map(([, name = '']) => name)
       .filter((name) => name !== 'help');
   };
-  const commands: string[] = [];
-  for (const command of await listed()) {
-    const children = await listed(command);
-    commands.push(
-      ...(children.length === 0 ? [command] : children.map((child) => `${command} ${child}`)),
-    );
-  }
-  return commands;
+  const below = async (words: readonly string[]): Promise<readonly string[]> => {
+    const commands: string[] = [];
+    for (const name of await listed(...words)) {
+      const command = [...words, name];
+      const children = await below(command);
+      commands.push(...(children.length === 0 ? [command.join(' ')] : children));
+    }
+    return commands;
+  };
+  return await below([]);
+}
+
+/** True for a command that asks registries, and may be told how often. */
+export async function takesRetries(
+  { run }: Pick<CommandLine, 'run'>,
+  command: string,
+): Promise<boolean> {
+  const { stdout } = await run([...command.split(' '), '--help']);
+  return stdout.includes('--retries');
+}
+
+/** Writes what builds and the dialects read: a folder whose image comes from a registry. */
+export async function writeProject(folder: string, host: string): Promise<void> {
+  const files = {
+    Dockerfile: `FROM ${host}/team/app:1\nUSER 1\n`,
+    'codeship-services.yml': `app:\n  build:\n    image: ${host}/team/jet\n    dockerfile: Dockerfile\n`,
+    'codeship-steps.yml': `- {type: push, service: app, image_name: ${host}/team/jet, registry: ${host}}\n`,
+    'werf.yaml': `project: app\n---\ndimg: app\nfrom: ${host}/team/app:1\n`,
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(path.join(folder, name), text);
 }

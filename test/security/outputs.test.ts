@@ -44,7 +44,7 @@ row(
     const { host } = await startFakeRegistry(t, hostile);
     const reports = await tempDir(t);
     const context = await tempDir(t);
-    await writeFile(path.join(context, 'Dockerfile'), `FROM ${host}/team/app:1\n`);
+    await writeProject(context, host);
     let all = '';
     for (const command of await commandsOf(slipway)) {
       const args = argumentsFor(command, { host, archive, context, reports });
