@@ -14,7 +14,13 @@ interface DoctorFlags extends RegistryFlags {
 export function command(cli: Cli): Command {
   const doctor = newCommand('doctor', 'find out what a registry can do, and whether we may push')
     .argument('<HOST>', 'HOST[:PORT], or HOST/PATH: a repository to try it in')
-    .option('--json', 'as JSON');
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `
+How large a body may be is not tried: only sending one that large would tell. A push whose body is
+refused as too large goes on in smaller parts, and that is remembered for a week.`,
+    );
   return addRegistryFlags(doctor).action(async (text: string, flags: DoctorFlags) => {
     const name = scratchRepository(text);
     await run(cli, flags, [name.host], async ({ registries, signal, output }) => {
