@@ -159,7 +159,7 @@ async function programFor(args: readonly string[], cli: Cli): Promise<Command> {
   const codes = EXIT_CODE_MEANINGS.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
   program.addHelpText(
     'after',
-    '\nslipway plan COMMAND … shows what push, copy or make would do, and does not do it.',
+    `\nslipway plan COMMAND … shows what would be done, and does not do it; it goes with ${PLANNABLE.join(', ')}.`,
   );
   program.addHelpText('after', `\nExit codes:\n${codes.join('\n')}`);
   if (name === '') program.help();

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Call, startFakeRegistry } from '../registry/fake-registry.ts';
 import { tempDir } from '../rig/lifetime.ts';
-import { argumentsFor, commandsOf } from './commands.ts';
+import { argumentsFor, commandsOf, writeProject } from './commands.ts';
 import { MARKERS, secretsIn } from './markers.ts';
 import { row } from './rows.ts';
 import { startTwoOrigins } from './two-origins.ts';

@@ -8,7 +8,7 @@ import { LAYERS } from '../cli/scene.ts';
 import { type Call, type Quirk, startFakeRegistry } from '../registry/fake-registry.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { startProxy } from '../rig/proxy.ts';
-import { argumentsFor, commandsOf } from './commands.ts';
+import { argumentsFor, commandsOf, takesRetries, writeProject } from './commands.ts';
 import { MARKERS, secretsIn, secretsUnder } from './markers.ts';
 import { row } from './rows.ts';
 
@@ -199,7 +199,8 @@ const SCENES: Readonly<Record<string, Scene>> = {
 };
 
 /** What has nothing to do with a registry is tried once. */
-const OFFLINE = /^(?:load|save|tag|images|rmi|image (?!pull|push)\w+|registry serve|demo|slug|jet (?:version|generate|cleanup|validate))$/;
+const OFFLINE =
+  /^(?:load|save|tag|images|rmi|image (?!pull|push)\w+|registry \w+|demo|slug|jet (?:version|generate|cleanup|validate))$/;
 
 for (const [at, [name, scene]] of Object.entries(SCENES).entries()) {
   row(
@@ -227,12 +228,7 @@ for (const [at, [name, scene]] of Object.entries(SCENES).entries()) {
         assert.ok(args !== undefined, `${command} has no case in test/security/commands.ts`);
         const signal = command === 'registry serve' ? AbortSignal.abort() : undefined;
         const retries = (await takesRetries(slipway, command)) ? ['--retries', '0'] : [];
-        const words = [
-          ...command.split(' '),
-          '--debug',
-          ...retries,
-          ...args,
-        ];
+        const words = [...command.split(' '), '--debug', ...retries, ...args];
         const { stdout, stderr } = await slipway.run(words, signal, env);
         all += stdout + stderr;
         assert.deepEqual(secretsIn(stdout + stderr), [], `${command}\n${stdout}${stderr}`);
