@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { collect, readFileBytes } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
+import { envFileLines } from '../run/env-file.ts';
 
 const MAX_ENV_FILE_BYTES = 4 * 1024 * 1024;
 
@@ -18,14 +19,8 @@ export async function environment(
   const all: string[] = [];
   for (const file of files) {
     const text = (await collect(readFileBytes(file), MAX_ENV_FILE_BYTES, file)).toString();
-    for (const [at, line] of text
-      .replace(/^\ufeff/, '')
-      .split(/\r?\n/)
-      .entries()) {
-      // Blanks after a value belong to it.
-      const word = line.trimStart();
-      if (word === '' || word.startsWith('#')) continue;
-      all.push(...variable(word, `${file}, line ${at + 1}`, ours));
+    for (const { word, line } of envFileLines(text)) {
+      all.push(...variable(word, `${file}, line ${line}`, ours));
     }
   }
   for (const word of words) all.push(...variable(word, '--env', ours));

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { collect, readFileBytes } from '../bytes/stream.ts';
 import { isSlipwayError } from '../errors.ts';
+import { envFileLines } from '../run/env-file.ts';
 import type { VariableWords } from './definition.ts';
 import type { Value } from './document.ts';
 import { decrypt } from './encryption.ts';
@@ -34,16 +35,11 @@ export async function findVariables(
 ): Promise<ReadonlyMap<string, Variable>> {
   const all = new Map<string, Variable>();
   const addLines = (text: string, where: Value, isSecret: boolean): void => {
-    for (const [at, line] of text
-      .replace(/^\ufeff/, '')
-      .split(/\r?\n/)
-      .entries()) {
-      const word = line.trimStart();
-      if (word === '' || word.startsWith('#')) continue;
+    for (const { word, line } of envFileLines(text)) {
       const [name = ''] = word.split('=', 1);
       if (!/^[^\s=]+$/.test(name) || !word.includes('=')) {
         throw where.wrong(
-          `holds something else than NAME=VALUE in line ${at + 1} of its content`,
+          `holds something else than NAME=VALUE in line ${line} of its content`,
           isSecret ? 'the key may be a wrong one' : undefined,
         );
       }
