@@ -10,6 +10,8 @@ export interface Job {
   readonly to: string;
   /** the run is ended after so long */
   readonly limitMs: number;
+  /** slipway's `--idle-timeout`, where it is not as short as it is for the other rows */
+  readonly idleSeconds?: number | undefined;
 }
 
 export interface Done {
@@ -29,7 +31,7 @@ export interface Client {
 export const slipwayHere: Client = {
   name: 'slipway',
   version: async () => 'this one',
-  async publish({ from, to, limitMs }) {
+  async publish({ from, to, limitMs, idleSeconds = 1 }) {
     let text = '';
     const output = {
       out: (more: string) => {
@@ -43,7 +45,7 @@ export const slipwayHere: Client = {
       hasColor: false,
     };
     const source = 'layout' in from ? `oci:${from.layout}:1` : `docker://${from.image}`;
-    const args = ['copy', '--idle-timeout', '1', source, `docker://${to}`];
+    const args = ['copy', '--idle-timeout', `${idleSeconds}`, source, `docker://${to}`];
     return { exit: await runCommandLine(args, output, AbortSignal.timeout(limitMs)), text };
   },
 };
@@ -91,13 +93,18 @@ export function programs(home: string): readonly Client[] {
       `docker://${to}`,
     ]);
   const all = [
-    program('slipway', [process.execPath, BUILT], ['--version'], ({ from, to }) => [
-      'copy',
-      '--idle-timeout',
-      '5',
-      'layout' in from ? `oci:${from.layout}:1` : `docker://${from.image}`,
-      `docker://${to}`,
-    ]),
+    program(
+      'slipway',
+      [process.execPath, BUILT],
+      ['--version'],
+      ({ from, to, idleSeconds = 5 }) => [
+        'copy',
+        '--idle-timeout',
+        `${idleSeconds}`,
+        'layout' in from ? `oci:${from.layout}:1` : `docker://${from.image}`,
+        `docker://${to}`,
+      ],
+    ),
     program('crane', limited('crane'), ['version'], ({ from, to }) =>
       'layout' in from
         ? ['push', '--insecure', from.layout, to]

@@ -77,6 +77,13 @@ export const CONNECTIONS: readonly Row[] = [
           rules: () => [{ ...BODY, times: 1, fault: large(gone(30_000, 5 * MIB)) }],
           ends: 'ok',
         } as const,
+        {
+          title: 'the disk of the registry takes 90 s for a blob, once',
+          rules: () => [{ ...COMMIT, times: 1, fault: large(slowly(90_000)) }],
+          idleSeconds: 60,
+          ends: 'ok',
+          sentAtMost: 1.01,
+        } as const,
       ]
     : []),
   {

@@ -21,6 +21,8 @@ export interface Row {
   readonly isMounted?: boolean;
   /** the host's name in references; `127.0.0.1` if left out */
   readonly hostname?: string;
+  /** slipway's `--idle-timeout`, if it isn't to be short */
+  readonly idleSeconds?: number;
   /** the run takes at least this long, or it didn't wait as it was asked */
   readonly atLeastMs?: number;
   /** bodies that the client sends, in sizes of the image; more is a needless repetition */

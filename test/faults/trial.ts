@@ -61,6 +61,7 @@ export async function tryRow(
     from,
     to: `${host}/${repository}:1`,
     limitMs,
+    idleSeconds: row.idleSeconds,
   });
   const ended = performance.now();
   const seconds = (ended - started) / 1000;
