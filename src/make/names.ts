@@ -85,7 +85,8 @@ export function namesOf(variables: Variables, settings: MakeSettings): Names {
     const text =
       given('IMAGETAG') === undefined ? fill(template, architecture, version) : undefined;
     const own = text ?? fill(template, tag, version);
-    return withTag(image, own);
+    // Without a version nothing is left of a tag that is the version alone.
+    return withTag(image, own || tag);
   };
   const own = (variable: string, otherwise: () => FullName): FullName => {
     const text = given(variable);

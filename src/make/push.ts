@@ -1,5 +1,5 @@
 import { isSlipwayError, SlipwayError } from '../errors.ts';
-import { formatRepository } from '../oci/reference.ts';
+import { formatReference, formatRepository } from '../oci/reference.ts';
 import type { PublishedImage } from '../publish/publication.ts';
 import { ALL, ARCHITECTURES } from './architectures.ts';
 import type { Call } from './call.ts';
@@ -38,6 +38,7 @@ async function pushTo(call: Call, host: string | undefined): Promise<void> {
     if (each !== undefined && each.names.length > 0) pushed.push(each);
   }
   if (pushed.length === 0) return;
+  refuseSharedNames(pushed);
   if (site.isDryRun && !site.isJson) {
     for (const { text } of pushed.flatMap(({ names }) => names)) site.tell(text);
   }
@@ -113,6 +114,25 @@ async function tagsOf(
     pushed.push(names.date);
   }
   return { image, names: pushed };
+}
+
+/** The last image would take the tag from the others. */
+function refuseSharedNames(pushed: readonly Pushed[]): void {
+  const taken = new Map<string, FullName>();
+  for (const { image, names } of pushed) {
+    for (const { text, reference } of names) {
+      const name = formatReference(reference);
+      const other = taken.get(name);
+      if (other !== undefined && other.text !== image.text) {
+        throw new SlipwayError(
+          'USAGE',
+          `${text} would be the tag of two images: ${other.text} and ${image.text}`,
+          { hint: 'let the tag have $(ARCH) in it, or say which image with ARCH=…' },
+        );
+      }
+      taken.set(name, image);
+    }
+  }
 }
 
 /** All local images are found before anything is sent. */

@@ -28,10 +28,14 @@ export async function rollback(call: Call): Promise<void> {
   const { site, names } = call;
   const history = await readHistory(call);
   const releases = asked(call, history);
-  const earlier = choose(call, releases);
+  const newest = newestCurrent(releases);
+  const earlier = choose(call, releases, newest, history.releases);
   const { reference } = names.list('latest', '', 'latest');
   const repository = (await site.registries()).repository(reference);
-  for (const date of datesOf(releases)) site.say(`Earlier: ${date}`);
+  for (const when of ['Later', 'Current', 'Earlier'] as const) {
+    const fitting = releases.filter(({ date }) => whenIs(date, newest) === when);
+    for (const date of datesOf(fitting)) site.say(`${when}: ${date}`);
+  }
   const moves = await movesTo(call, history, earlier, repository);
   const before = new Map<string, Digest | undefined>();
   const moved = moves.flatMap(({ tags, to }) => tags.map((tag) => ({ tag, to })));
@@ -79,13 +83,27 @@ function asked(call: Call, { releases }: History): readonly Release[] {
   );
 }
 
+/** The last of the days whose images the tags of the architectures stand for. */
+function newestCurrent(releases: readonly Release[]): string | undefined {
+  // Releases come newest first.
+  return releases.find(({ isCurrent }) => isCurrent)?.date;
+}
+
+function whenIs(date: string, current: string | undefined): 'Later' | 'Current' | 'Earlier' {
+  if (date === current) return 'Current';
+  return current !== undefined && date > current ? 'Later' : 'Earlier';
+}
+
 /** The day that was named, else the one before the current one. */
-function choose(call: Call, releases: readonly Release[]): Earlier {
+function choose(
+  call: Call,
+  releases: readonly Release[],
+  newest: string | undefined,
+  all: readonly Release[],
+): Earlier {
   const { variables, names } = call;
   const named = variables.given('BUILDDATE');
   if (named !== undefined) checkBuildDate(named);
-  const current = releases.filter(({ isCurrent }) => isCurrent).map(({ date }) => date);
-  const newest = current.sort().at(-1);
   const candidates = releases.filter((each) =>
     named === undefined
       ? !each.isCurrent && (newest === undefined || each.date < newest)
@@ -95,7 +113,7 @@ function choose(call: Call, releases: readonly Release[]): Earlier {
   const { text } = names.list('latest', '', 'latest');
   const repository = text.replace(/:[^:]*$/, '');
   if (first === undefined) {
-    const there = datesOf(releases);
+    const there = datesOf(releases.length === 0 ? all : releases);
     throw new SlipwayError(
       'NOT_FOUND',
       named === undefined

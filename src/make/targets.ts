@@ -9,8 +9,6 @@ import { push, pushRegistry } from './push.ts';
 import { rollback } from './rollback.ts';
 import { runTest } from './trial.ts';
 
-// from './rollback.ts';
-
 /** Something that can be made. */
 interface Target {
   readonly name: string;

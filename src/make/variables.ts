@@ -60,9 +60,10 @@ const VERSION_NAMES: Readonly<Record<string, string>> = { base: 'OSVERSION', s6:
  */
 export function resolveVariables({ assigned, env, settings, now }: Inputs): Variables {
   const given = (name: string): string | undefined => {
+    // As in make, an empty value of the command line hides that of the environment.
+    if (assigned.has(name)) return assigned.get(name) || undefined;
     const fromEnv = COMMAND_LINE_ONLY.has(name) ? undefined : env[name];
-    const value = assigned.get(name) || (fromEnv && withoutLeadingBlanks(fromEnv));
-    return value || undefined;
+    return (fromEnv && withoutLeadingBlanks(fromEnv)) || undefined;
   };
   const extra = extraVariables(assigned, env, settings.variables ?? {});
   const words = new Map<string, string>();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openLayout } from '../../src/layout/layout.ts';
@@ -133,4 +134,52 @@ test('a tag may have 128 characters, hosts may be addresses, folders must be the
     code: 2,
     says: /\/nowhere\/at\/all/,
   });
+});
+
+test('a roll-back tells which dates are earlier, and what there is where nothing fits', async (t) => {
+  const { push, make } = await prepare(t);
+  const days = ['20250101', '20250102', '20250103'];
+  for (const day of days) await push(day, 'x86_64');
+  const told = async (...words: readonly string[]) => {
+    const { code, stderr } = await make('rollback', ...words);
+    assert.equal(code, 0, stderr);
+    return stderr.split('\n').filter((line) => /^(Current|Earlier|Later): /.test(line));
+  };
+  assert.deepEqual(await told(), [
+    'Current: 20250103 (1)',
+    'Earlier: 20250102 (1)',
+    'Earlier: 20250101 (1)',
+  ]);
+  assert.deepEqual(await told('--dry-run'), [
+    'Later: 20250103 (1)',
+    'Current: 20250102 (1)',
+    'Earlier: 20250101 (1)',
+  ]);
+  for (const words of [['OSVERSION=2'], ['ARCH=armhf', 'BUILDDATE=20250101']]) {
+    const result = await make('rollback', '-q', ...words);
+    expectFailure(result, { code: 12, says: /there are 20250103 \(1\), 20250102 \(1\), 2025/ });
+  }
+});
+
+test('two images never get one tag', async (t) => {
+  const { push, make, mustMake, folder, repository, host } = await prepare(t);
+  for (const name of ['x86_64', 'aarch64'] as const) await push('20250101', name);
+  const tags = () => Array.fromAsync(repository.list());
+  const before = await tags();
+  const words = ['ARCH=all', 'BUILDDATE=20250102'];
+  const says = /would be the tag of two images/;
+  const elsewhere = `REGDSTTAG=${host}/me/other:it`;
+  const target = `push_registry_${host}`;
+  expectFailure(await make(target, ...words, elsewhere, '-q'), { code: 2, says });
+  const yaml = path.join(folder, 'slipway.yaml');
+  await writeFile(yaml, 'make: {tags: {version: v$(VERSION)}}');
+  expectFailure(await make('push', ...words, '-q'), { code: 2, says });
+  assert.deepEqual(await tags(), before);
+  // A version alone is a good tag for one image, also where there is none.
+  await writeFile(yaml, 'make: {tags: {version: $(VERSION)}}');
+  expectFailure(await make('push', ...words, '-q'), { code: 2, says });
+  await mustMake('push', 'ARCH=x86_64', 'SKIP_BUILDDATETAG=1');
+  assert.deepEqual(await tags(), ['1', ...before]);
+  await mustMake('push', 'ARCH=x86_64', 'OSVERSION=', 'SKIP_BUILDDATETAG=1');
+  assert.deepEqual(await tags(), ['1', ...before]);
 });

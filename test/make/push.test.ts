@@ -103,6 +103,16 @@ test('the environment counts, the build date too, and the command line comes fir
   );
 });
 
+test('an empty value on the command line hides that of the environment', async (t) => {
+  const env = { SKIP_VERSIONTAG: '1', SKIP_x86_64: '1', ORGNAME: 'env', OSVERSION: '9' };
+  const { mustMake } = await prepareMake(t, env);
+  const words = ['SKIP_VERSIONTAG=', 'SKIP_x86_64=', 'ORGNAME=', 'SKIP_BUILDDATETAG=1'];
+  assert.deepEqual(await mustMake('push', '--dry-run', 'ARCH=x86_64', ...words), [
+    `${BASE}:x86_64`,
+    `${BASE}:x86_64_9`,
+  ]);
+});
+
 test('an unset date is today, in UTC', async (t) => {
   const { mustMake } = await prepareMake(t);
   const day = () => new Date().toISOString().slice(0, 10).replaceAll('-', '');
