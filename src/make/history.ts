@@ -37,7 +37,7 @@ export async function history(call: Call): Promise<void> {
     ];
     const list = names.listOfDate(each.version, each.date);
     const found = tags.get(list);
-    if (found === undefined || listed.has(list)) return [row];
+    if (found === undefined || listed.has(list) || list === each.tag) return [row];
     listed.add(list);
     const { digest } = found.descriptor;
     const isCurrent = tags.get(reference.tag)?.descriptor.digest === digest;

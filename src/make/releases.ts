@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import { listTags, type TaggedManifest } from '../upkeep/list-tags.ts';
-import { ARCHITECTURES } from './architectures.ts';
+import { ALL, ARCHITECTURES, hostArchitecture } from './architectures.ts';
 import { isBuildDate } from './build-date.ts';
 import type { Call } from './call.ts';
 import { tagReader, withoutVersion } from './template.ts';
@@ -33,8 +33,7 @@ export async function readHistory(call: Call): Promise<History> {
   const all = await listTags(repository, { signal: site.signal });
   const tags = new Map(all.map((each) => [each.tag, each]));
   const releases: Release[] = [];
-  const known = ARCHITECTURES.map(({ name }) => name);
-  for (const architecture of new Set([...known, variables.architecture])) {
+  for (const architecture of architecturesOf(call)) {
     const lookUp = (name: string) => variables.lookUp(name, architecture, '');
     const templates = [names.templates.date, withoutVersion(names.templates.date)];
     const readers = templates.map((text) => tagReader(text, lookUp, 'the tags of slipway.yaml'));
@@ -53,6 +52,13 @@ export async function readHistory(call: Call): Promise<History> {
     }
   }
   return { releases: releases.sort(newestFirst), tags };
+}
+
+/** Tags without an architecture are those of one image. */
+function architecturesOf({ names, variables }: Call): ReadonlySet<string> {
+  const known = ARCHITECTURES.map(({ name }) => name);
+  const own = variables.architecture === ALL ? hostArchitecture() : variables.architecture;
+  return new Set(names.templates.date.includes('$(ARCH)') ? [...known, own] : [own]);
 }
 
 function newestFirst(one: Release, other: Release): number {

@@ -163,7 +163,8 @@ async function movesTo(
   if (version !== '') lists.push(names.list('version', version).reference.tag);
   for (const tag of lists) {
     const found = history.tags.get(tag);
-    if (found === undefined) continue;
+    const isImage = moves.some((move) => move.tags.includes(tag));
+    if (found === undefined || isImage) continue;
     const graph = isWhole(call)
       ? await earlierList(call, history, earlier, repository)
       : await replacedEntries(call, found, history, earlier, repository);

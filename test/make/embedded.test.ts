@@ -183,3 +183,28 @@ test('two images never get one tag', async (t) => {
   await mustMake('push', 'ARCH=x86_64', 'OSVERSION=', 'SKIP_BUILDDATETAG=1');
   assert.deepEqual(await tags(), ['1', ...before]);
 });
+
+test('tags without an architecture are those of one image, not of nine', async (t) => {
+  const { mustMake, folder, repository } = await prepare(t);
+  const yaml = 'make: {tags: {arch: latest, version: $(VERSION), date: $(VERSION)_$(BUILDDATE)}}';
+  await writeFile(path.join(folder, 'slipway.yaml'), yaml);
+  await writeFile(path.join(folder, 'Dockerfile'), 'FROM scratch\nCOPY day /day\n');
+  const days = ['20250101', '20250102'];
+  for (const day of days) {
+    await writeFile(path.join(folder, 'day'), day);
+    await mustMake('build', 'push', 'ARCH=x86_64', `BUILDDATE=${day}`, '-q');
+  }
+  const [, ...rows] = await mustMake('history', 'ARCH=x86_64');
+  assert.deepEqual(
+    rows.map((row) => row.split(/ +/).slice(0, 3)),
+    days.toReversed().map((day) => ['1', day, 'x86_64']),
+  );
+  assert.equal((await mustMake('history')).length, 3);
+  const moved = (await mustMake('rollback')).filter((line) => line.includes(' moved from '));
+  assert.deepEqual(
+    moved.map((line) => line.split(' ')[0]),
+    ['latest', '1'].map((tag) => `${repository.name}:${tag}`),
+  );
+  const old = await repository.resolve('1_20250101');
+  for (const tag of ['latest', '1']) assert.deepEqual(await repository.resolve(tag), old);
+});
