@@ -1,4 +1,15 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml';
 import { collect, readFileBytes } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
 
@@ -57,6 +68,7 @@ function parseText(text: string, shown: string, path: string): Value {
       hint: 'mend the YAML (or JSON) there',
     });
   }
+  const targets = aliasTargets(document);
   let left = MAX_VALUES;
   let last = 1;
   const valueAt = (given: unknown, field: string, cost = 1): Value => {
@@ -66,7 +78,7 @@ function parseText(text: string, shown: string, path: string): Value {
         path,
       });
     }
-    const node = isAlias(given) ? given.resolve(document) : (given as Node | null | undefined);
+    const node = isAlias(given) ? targets.get(given) : (given as Node | null | undefined);
     // What holds nothing has no place of its own.
     const line = node?.range == null ? last : lines.linePos(node.range[0]).line;
     last = line;
@@ -105,6 +117,21 @@ function parseText(text: string, shown: string, path: string): Value {
     };
   };
   return valueAt(document.contents, '');
+}
+
+/** What each alias stands for. The library would search the whole file for each of them. */
+function aliasTargets(document: Document): ReadonlyMap<Alias, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Alias, Node>();
+  visit(document, {
+    Node(_key, node) {
+      if (isAlias(node)) {
+        const target = anchors.get(node.source);
+        if (target !== undefined) targets.set(node, target);
+      } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+  });
+  return targets;
 }
 
 /** `<<` brings fields of other mappings, which those of the mapping itself override. */

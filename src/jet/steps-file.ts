@@ -123,9 +123,7 @@ function kindOf(where: Value, fields: ReadonlyMap<string, Value>): Kind {
     );
   }
   const word = type.text();
-  const kind = ({ push: 'push', parallel: 'group', serial: 'group', manual: 'manual' } as const)[
-    word as 'push'
-  ];
+  const kind = KINDS.get(word);
   if (word === 'run' && hasCommand) return 'run';
   if (kind === undefined) {
     throw type.wrong(`is ${JSON.stringify(word)}, which is no type of a step`, TYPES_HINT);
@@ -134,6 +132,12 @@ function kindOf(where: Value, fields: ReadonlyMap<string, Value>): Kind {
   return kind;
 }
 
+const KINDS: ReadonlyMap<string, Kind> = new Map([
+  ['push', 'push'],
+  ['parallel', 'group'],
+  ['serial', 'group'],
+  ['manual', 'manual'],
+]);
 const TYPES_HINT = 'types are push, parallel, serial and manual; a step with a command has none';
 
 function serviceOf(where: Value, fields: ReadonlyMap<string, Value>, from: Inherited): string {

@@ -183,6 +183,10 @@ const BAD_STEPS: Readonly<Record<string, readonly [string, RegExp]>> = {
   'no step': ['[]', /holds no step/],
   'neither type nor command': ['- service: app', /\[0\] has neither type nor command/],
   'an unknown type': ['- {type: matrix, steps: []}', /\[0\].type is "matrix", which is no type/],
+  'a type that is a word of JavaScript': [
+    '- {type: constructor, steps: []}',
+    /\[0\].type is "constructor", which is no type/,
+  ],
   'an unknown service': ['- {service: web, command: ls}', /"web".*\nservices are app, db/],
   'no service': ['- command: ls', /\[0\] names no service/],
   'a service in group and member': [
@@ -220,6 +224,15 @@ for (const [what, [steps, said]] of Object.entries(BAD_STEPS)) {
     assert.match(await refused(t, { steps }), said);
   });
 }
+
+test('many aliases take no time to speak of', async (t) => {
+  const count = 40_000;
+  const steps = `- &a {service: app, command: ls}\n${'- *a\n'.repeat(count)}`;
+  const started = performance.now();
+  assert.match(await refused(t, { steps }), /more than 50000 values/);
+  // Searching the file for each of them took minutes.
+  assert.ok(performance.now() - started < 60_000);
+});
 
 const BAD_SERVICES: Readonly<Record<string, readonly [string, RegExp]>> = {
   nothing: ['', /the file is no mapping/],
