@@ -29,6 +29,8 @@ export interface ImageNames {
   readonly image: FullName;
   readonly version: FullName;
   readonly date: FullName;
+  /** the list of all architectures beside it */
+  latest(): FullName;
 }
 
 /** Which list, by the target that makes it. */
@@ -104,6 +106,7 @@ export function namesOf(variables: Variables, settings: MakeSettings): Names {
         image,
         version: own('VERSIONTAG', () => beside(image, tags.version, architecture, version)),
         date: own('BUILDDATETAG', () => beside(image, tags.date, architecture, version)),
+        latest: () => withTag(image, fill(lists.latest, '', '')),
       };
     },
     elsewhere(host, architecture, version) {
@@ -112,6 +115,7 @@ export function namesOf(variables: Variables, settings: MakeSettings): Names {
         image,
         version: own('REGDSTVERSIONTAG', () => beside(image, tags.version, architecture, version)),
         date: own('REGDSTBUILDDATETAG', () => beside(image, tags.date, architecture, version)),
+        latest: () => withTag(image, fill(lists.latest, '', '')),
       };
     },
     list: listAt,

@@ -3,6 +3,7 @@ import { formatReference, formatRepository } from '../oci/reference.ts';
 import type { PublishedImage } from '../publish/publication.ts';
 import { ALL, ARCHITECTURES } from './architectures.ts';
 import type { Call } from './call.ts';
+import { legacyOf, moreOf2019 } from './legacy.ts';
 import type { FullName, ImageNames } from './names.ts';
 import { isFoundInImage } from './version.ts';
 
@@ -92,14 +93,17 @@ async function tagsOf(
   }
   const isOther = host === undefined || target('').image.text !== image.text;
   const isWithArch = isOther && !variables.isSet('SKIP_LATESTTAG');
-  if (call.settings.legacy === true || variables.isSet('LEGACY')) {
-    return { image, names: isWithArch ? [target('').image] : [] };
-  }
+  const legacy = legacyOf(call);
+  const first = isWithArch ? [target('').image] : [];
+  if (legacy === 'any') return { image, names: first };
   // Not that of an older image at the registry.
   if (isFoundInImage(call)) await site.openLocal(image.reference);
+  if (legacy === '2019') {
+    return { image, names: [...first, ...(await moreOf2019(call, architecture, target))] };
+  }
   const version = await call.version(architecture);
   const names = target(version);
-  const pushed: FullName[] = isWithArch ? [names.image] : [];
+  const pushed: FullName[] = [...first];
   if (host !== undefined && isOther) site.say(`Tagging ${names.image.text}`);
   if (version !== '' && !variables.isSet('SKIP_VERSIONTAG')) {
     site.say(`Tagging ${names.version.text}`);

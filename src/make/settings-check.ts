@@ -8,6 +8,7 @@ export type Refuse = (keys: readonly (string | number)[], message: string) => Sl
 
 const TEXTS = ['name', 'organisation', 'registry', 'test', 'shell'] as const;
 const SOURCES = ['label', 'env', 'file', 'command', 'package', 'github', 'git', 'packageJson'];
+const LEGACY: readonly unknown[] = [true, false, 2019];
 const KEYS: readonly string[] = [
   ...TEXTS,
   'version',
@@ -23,8 +24,8 @@ export function checkSettings(make: unknown, refuse: Refuse): MakeSettings {
   if (!isJsonObject(make)) throw refuse([], 'make is no mapping');
   knownKeys(make, KEYS, [], refuse);
   for (const key of TEXTS) checkText(make[key], [key], refuse);
-  if (make.legacy !== undefined && typeof make.legacy !== 'boolean') {
-    throw refuse(['legacy'], 'legacy is neither true nor false');
+  if (make.legacy !== undefined && !LEGACY.includes(make.legacy)) {
+    throw refuse(['legacy'], `legacy is none of ${LEGACY.join(', ')}`);
   }
   const version = checkVersion(make.version, refuse);
   checkArchitectures(make.architectures, refuse);

@@ -16,8 +16,8 @@ export interface MakeSettings {
   readonly test?: string;
   /** the shell that runs it */
   readonly shell?: string;
-  /** only the tag of the architecture is pushed */
-  readonly legacy?: boolean;
+  /** only the tag of the architecture is pushed; 2019: and what makefiles of that year pushed */
+  readonly legacy?: boolean | 2019;
 }
 
 /** Tags of an image of one architecture. */
