@@ -44,6 +44,8 @@ export interface Context {
   registries(): Promise<Registries>;
   /** Registries to which `own` says who we are, after `--creds` and before what others use. */
   registriesAs(own: CredentialLookup): Promise<Registries>;
+  /** The credentials of such registries. */
+  credentialsAs(own: CredentialLookup): Promise<CredentialLookup>;
   /** who we are to registries */
   credentials(): Promise<CredentialLookup>;
   /** the running Docker or Podman */
@@ -119,6 +121,7 @@ export async function withContext(
       hints,
       store,
       registries,
+      credentialsAs: credentialsWith,
       registriesAs: async (own) => open(await credentialsWith(own)),
       credentials,
       engine,

@@ -9,20 +9,28 @@ import { createCompressionTable } from '../state/compressions.ts';
 import type { Context } from './context.ts';
 import { findBaseInEngine } from './engine-images.ts';
 
-/** The engines that can build, in the order in which `auto` asks them. */
+/**
+ * The engines that can build, in the order in which `auto` asks them.
+ *
+ * @param own says who we are to the registries of base images, before anything else does; other
+ * programs' own logins stay theirs
+ */
 export async function buildEngines(
   context: Context,
   env: NodeJS.ProcessEnv,
+  own?: CredentialLookup,
 ): Promise<readonly BuildEngine[]> {
   const credentials: CredentialLookup = async (repository) =>
-    await (await context.credentials())(repository);
+    await (await (own === undefined ? context.credentials() : context.credentialsAs(own)))(
+      repository,
+    );
   // Who names a BuildKit daemon means that one.
   const buildkit = env.BUILDKIT_HOST
     ? [buildctlEngine(), buildxEngine()]
     : [buildxEngine(), buildctlEngine()];
   return [
     createNativeEngine({
-      registries: context.registries,
+      registries: () => (own === undefined ? context.registries() : context.registriesAs(own)),
       engineImage: (reference) => findBaseInEngine(context, reference),
       table: createCompressionTable(await context.hints()),
     }),

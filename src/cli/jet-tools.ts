@@ -28,7 +28,7 @@ export function jetTools(context: Context, { jobs }: RegistryFlags): Tools {
     home: context.home,
     store: context.store,
     engine: context.engine,
-    buildEngines: () => buildEngines(context, process.env),
+    buildEngines: (own) => buildEngines({ ...context, registriesAs }, process.env, own),
     registries: (own) => (own === undefined ? context.registries() : registriesAs(own)),
     compressed: (graph) => derive(context, graph, {}),
     async publish(publication) {

@@ -94,8 +94,8 @@ async function buildService(
   const store = await tools.store();
   const input = await readBuildInput({ context, file, stdin: process.stdin, spoolDir, signal });
   try {
-    const engines = await tools.buildEngines();
     const own = await options.credentials.lookup(service.credentials);
+    const engines = await tools.buildEngines(own);
     const request: BuildRequest = {
       ...input,
       args,

@@ -18,7 +18,8 @@ export interface Tools {
   home(): Promise<string>;
   store(): Promise<Layout>;
   engine(): Promise<Engine>;
-  buildEngines(): Promise<readonly BuildEngine[]>;
+  /** Engines that say to registries of base images who we are as `own` does. */
+  buildEngines(own?: CredentialLookup): Promise<readonly BuildEngine[]>;
   /** Registries to which `own` says who we are, before anything else does. */
   registries(own?: CredentialLookup): Promise<Registries>;
   /** The image as it is published: its layers compressed. */

@@ -284,6 +284,32 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
     }
   });
 
+  test("a service's own open the registry of the image that it is built on", async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
+    const json = JSON.stringify({ auths: { [host]: { auth } } });
+    const encrypted = {
+      'codeship.aes': `${key.toString('base64')}\n`,
+      'cfg.encrypted': encrypt(Buffer.from(json), key, 'jet'),
+    };
+    const push = PUSH.replace('}', ', encrypted_dockercfg_path: cfg.encrypted}');
+    const below = await example(t, host, push, encrypted);
+    // Another home: what was built there is not in this one's store.
+    await (await prepareCommandLine(t)).must(['jet', 'steps', '--push', '--dir', below]);
+    const above = (own: string) =>
+      example(t, host, push.replace('HOST/myapp', 'HOST/above'), {
+        ...encrypted,
+        Dockerfile: `FROM ${host}/myapp\nCOPY message /above\n`,
+        'codeship-services.yml': `app:\n  build: {image: ${host}/above}\n${own}`,
+      });
+    const own = await above('  encrypted_dockercfg_path: cfg.encrypted\n');
+    const { code, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', own]);
+    assert.equal(code, 0, stderr);
+    // That of a push step is for the push alone.
+    const none = await slipway.run(['jet', 'steps', '--push', '--dir', await above('')]);
+    assert.equal(none.code, 10, none.stderr);
+  });
+
   test('a program of this machine writes them, and the path is all that it is told', async (t) => {
     const slipway = await prepareCommandLine(t);
     const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-1' } });
