@@ -17,7 +17,7 @@ const KINDS: Readonly<
   'our own registry': {
     skip: false,
     start: async (owner) => {
-      const registry = await startRegistry();
+      const registry = await startRegistry({ sparse: false });
       atEnd(owner, () => registry.close());
       return registry.host;
     },
