@@ -3,8 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { MAIN } from '../cli/in-process.ts';
+import { testRegistry } from '../content/places.ts';
 import { missing, run } from '../rig/programs.ts';
-import { entriesOf, prepareMake, prepareRegistry } from './scene.ts';
+import { entriesOf, prepareMake, prepareRegistry, projectFile } from './scene.ts';
 
 const INCLUDE = path.resolve(import.meta.dirname, '../../slipway.mk');
 
@@ -174,4 +175,47 @@ test('real make pushes, joins, rolls back and pushes elsewhere', {
   const failed = await make(['push_registry_127.0.0.1:1', ...words, 'SLIPWAY_FLAGS=--retries=0']);
   assert.equal(failed.code, 2, 'the failure reaches make');
   assert.match(failed.stderr, /127\.0\.0\.1:1/);
+});
+
+test('the makefile of the README does what it says there', { skip: missing('make') }, async (t) => {
+  const embedded = await testRegistry(t);
+  const { host } = embedded.registry;
+  const repository = embedded.repository('team/alpine-nginx');
+  const [, makefile = '', , calls = ''] =
+    /```make\n([^`]*)```\n(\n)```sh\n([^`]*)```/.exec(await projectFile('README.md')) ?? [];
+  const lines = makefile.split('\n').filter((line) => line !== '' && line !== 'include slipway.mk');
+  assert.equal(lines.length, 4);
+  const scene = await prepareMake(t);
+  const { must } = await withMakefile(
+    scene,
+    lines.map((line) => line.replace('localhost:5000', host)),
+  );
+  const words = calls.split('\n').flatMap((line) => /^make (.*)$/.exec(line)?.slice(1) ?? []);
+  assert.equal(words.length, 5);
+  await writeFile(path.join(scene.folder, 'Dockerfile'), 'FROM scratch\nCOPY day /day\n');
+  const day = path.join(scene.folder, 'day');
+  await writeFile(day, 'the day before');
+  const same = [`REGISTRY=${host}`, 'ORGNAME=team', 'REPONAME=alpine-nginx', 'VERSION=1.27.0'];
+  for (const call of words.slice(0, -2)) {
+    await scene.mustMake(...call.split(' '), ...same, 'BUILDDATE=20250618');
+  }
+  await writeFile(day, 'the day');
+  for (const call of words.slice(0, -2)) await must(call.split(' '), { BUILDDATE: '20250619' });
+  const names = ['x86_64', 'aarch64'];
+  const ofDay = (day: string) => names.map((name) => `${name}_1.27.0_${day}`);
+  assert.deepEqual(
+    (await Array.fromAsync(repository.list())).sort(),
+    [
+      ...['latest', '1.27.0', ...names, ...names.map((name) => `${name}_1.27.0`)],
+      ...ofDay('20250618'),
+      ...ofDay('20250619'),
+    ].sort(),
+  );
+  const [history = '', rollback = ''] = words.slice(-2);
+  assert.match((await must([history])).join('\n'), /^1\.27\.0 +20250619 +x86_64 .* current$/m);
+  await must([rollback]);
+  for (const name of names) {
+    const old = await repository.resolve(`${name}_1.27.0_20250618`);
+    assert.deepEqual(await repository.resolve(name), old);
+  }
 });
