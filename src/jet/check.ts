@@ -27,7 +27,8 @@ export function checkProject({ services, steps }: Project, warn: Warn): void {
     const { links, dependsOn, volumesFrom, credentials } = service;
     for (const link of [...links, ...dependsOn, ...volumesFrom]) known(link.service, link.where);
     checkCredentials(credentials);
-    refuseCircle(service, services);
+    refuseCircle(service, neededBy, services);
+    refuseCircle(service, generatorOf, services);
     imageOf(service);
   }
   refuseSameImage([...services.values()]);
@@ -45,17 +46,34 @@ export function neededBy({ links, dependsOn, volumesFrom }: Service): readonly s
   return [...new Set([...links, ...dependsOn, ...volumesFrom].map(({ service }) => service))];
 }
 
-function refuseCircle(start: Service, services: ReadonlyMap<string, Service>): void {
+/** The services that write a docker config for others. */
+export function generatorsOf({ services, steps }: Project): ReadonlySet<string> {
+  const all = [...services.values(), ...allSteps(steps)];
+  return new Set(all.flatMap(generatorOf));
+}
+
+function generatorOf({ credentials: { dockercfgService } }: Pick<Service, 'credentials'>) {
+  return dockercfgService === undefined ? [] : [dockercfgService.text()];
+}
+
+function refuseCircle(
+  start: Service,
+  nextOf: (service: Service) => readonly string[],
+  services: ReadonlyMap<string, Service>,
+): void {
   const done = new Set<string>();
   const visit = (name: string, trail: readonly string[]): void => {
     if (name === start.name && trail.length > 0) {
       const circle = [...trail, name].join(' → ');
-      throw start.where.wrong(`needs itself: ${circle}`, 'leave one of the links out');
+      throw start.where.wrong(
+        `needs itself: ${circle}`,
+        'leave one of the links, or dockercfg_service, out',
+      );
     }
     if (done.has(name)) return;
     done.add(name);
     const service = services.get(name);
-    for (const next of service === undefined ? [] : neededBy(service)) {
+    for (const next of service === undefined ? [] : nextOf(service)) {
       visit(next, [...trail, name]);
     }
   };

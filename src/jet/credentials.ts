@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { CredentialLookup } from '../credentials/credential.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { formatRepository, type RepositoryName } from '../oci/reference.ts';
-import type { CredentialWords } from './definition.ts';
+import type { CredentialWords, Service } from './definition.ts';
 import { dockercfgLogins } from './dockercfg.ts';
 import type { Value } from './document.ts';
 import { decrypt } from './encryption.ts';
@@ -21,6 +21,8 @@ export interface GivenCredentials {
 export interface CredentialSources {
   readonly dir: string;
   readonly given: GivenCredentials;
+  /** services that write a docker config */
+  readonly generators: ReadonlySet<string>;
   key(): Promise<Buffer>;
   /** Runs a service that writes a docker config, and gives what it wrote. */
   generate(service: string): Promise<Uint8Array>;
@@ -31,8 +33,11 @@ export interface CredentialSources {
 
 /** Finds the credentials that steps and services name, each source once. */
 export interface StepCredentials {
-  /** undefined: those that every command uses */
-  lookup(words: CredentialWords): Promise<CredentialLookup | undefined>;
+  /**
+   * For what a service is pulled as or built on; undefined: those that every command uses. A service
+   * that itself writes a docker config has none of what the command says: it would wait for itself.
+   */
+  lookup(service: Pick<Service, 'name' | 'credentials'>): Promise<CredentialLookup | undefined>;
   /**
    * The same for a push: what is named must know the registry.
    *
@@ -45,7 +50,7 @@ export interface StepCredentials {
 }
 
 export function createStepCredentials(sources: CredentialSources): StepCredentials {
-  const { dir, given, key } = sources;
+  const { dir, key } = sources;
   const found = new Map<string, Promise<CredentialLookup>>();
   const once = (name: string, read: () => Promise<CredentialLookup>): Promise<CredentialLookup> => {
     const known = found.get(name) ?? read();
@@ -68,6 +73,7 @@ export function createStepCredentials(sources: CredentialSources): StepCredentia
     );
   const source = (
     words: CredentialWords,
+    given: GivenCredentials,
   ): { readonly name: string; readonly lookup: Promise<CredentialLookup> } | undefined => {
     const { encryptedDockercfgPath: path, dockercfgService, dockercfgPath: plain } = words;
     if (path !== undefined) {
@@ -99,9 +105,10 @@ export function createStepCredentials(sources: CredentialSources): StepCredentia
     return { name, lookup: once('command', read) };
   };
   return {
-    lookup: async (words) => await source(words)?.lookup,
+    lookup: async ({ name, credentials }) =>
+      await source(credentials, sources.generators.has(name) ? {} : sources.given)?.lookup,
     async forPush(words, repository) {
-      const named = source(words);
+      const named = source(words, sources.given);
       const lookup = await named?.lookup;
       if (named === undefined || lookup === undefined) return undefined;
       if ((await lookup(repository)) === undefined) {

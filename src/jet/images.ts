@@ -61,7 +61,7 @@ export function createServiceImages(options: ImageOptions): ServiceImages {
         if (!isSlipwayError(error, 'NOT_FOUND')) throw error;
       }
     }
-    const own = await credentials.lookup(service.credentials);
+    const own = await credentials.lookup(service);
     const repository = (await tools.registries(own)).repository(reference);
     const root = await repository.resolve(reference.digest ?? reference.tag ?? 'latest', {
       signal,
@@ -94,7 +94,7 @@ async function buildService(
   const store = await tools.store();
   const input = await readBuildInput({ context, file, stdin: process.stdin, spoolDir, signal });
   try {
-    const own = await options.credentials.lookup(service.credentials);
+    const own = await options.credentials.lookup(service);
     const engines = await tools.buildEngines(own);
     const request: BuildRequest = {
       ...input,

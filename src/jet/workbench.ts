@@ -1,5 +1,6 @@
 import { collect, readFileBytes } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
+import { generatorsOf } from './check.ts';
 import { type CiFacts, type CiFlags, ciFacts, ciVariables } from './ci.ts';
 import { type Containers, createContainers } from './containers.ts';
 import {
@@ -71,6 +72,7 @@ export async function prepareWorkbench(
   const credentials = createStepCredentials({
     dir,
     given: flags,
+    generators: new Set([...generatorsOf(project), flags.dockercfgService ?? '']),
     key: sources.key,
     generate(name) {
       const service = project.services.get(name);

@@ -227,6 +227,49 @@ broken: {image: base, entrypoint: [/bin/sh, -c, 'exit 4']}
     assert.equal(await remains(), '');
   });
 
+  test('a service that writes the credentials of all others may be built itself', async (t) => {
+    const { host } = await startDockerRegistry(t, { users: { me: 'pass-word-2' } });
+    const auth = Buffer.from('me:pass-word-2').toString('base64');
+    const services = `
+app: {build: {image: ${host}/myapp}}
+generator:
+  build: {dockerfile: generator}
+  environment: ['CONFIG={"auths":{"${host}":{"auth":"${auth}"}}}']
+`;
+    const steps = `- {service: app, type: push, image_name: ${host}/myapp}`;
+    const entrypoint = ['/bin/sh', '-c', 'echo "$CONFIG" > "$0"'];
+    const dir = await project(t, services, steps, {
+      Dockerfile: APP,
+      generator: `FROM scratch\nCOPY root /\nENTRYPOINT ${JSON.stringify(entrypoint)}\n`,
+    });
+    await copyRoot(dir);
+    const { code, stderr } = await run(dir, '--push', '--dockercfg-service', 'generator');
+    assert.equal(code, 0, stderr);
+    assert.equal(await remains(), '');
+  });
+
+  test('add_docker gives a container the engine, and --no-remove leaves all until cleanup', async (t) => {
+    const services = `
+db: {image: base, command: sh, volumes: [/data]}
+app: {image: base, add_docker: true, links: [db], entrypoint: [/bin/sh, -c]}
+other: {image: base, entrypoint: [/bin/sh, -c]}
+`;
+    const see = 'if [ -S /var/run/docker.sock ]; then echo engine; else echo none; fi';
+    const steps = JSON.stringify([
+      { name: 'with', service: 'app', command: [see] },
+      { name: 'without', service: 'other', command: [see] },
+    ]);
+    const dir = await project(t, services, steps);
+    const { code, stdout, stderr } = await run(dir, '--no-remove');
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /^\(step: with\) engine$/m);
+    assert.match(stdout, /^\(step: without\) none$/m);
+    assert.equal((await docker.docker('ps', '--all', '--quiet')).split('\n').length, 3);
+    const removed = await slipway.must(['jet', 'cleanup']);
+    assert.equal(removed.filter((line) => line.endsWith(' removed')).length, 5, removed.join());
+    assert.equal(await remains(), '');
+  });
+
   test('jet run and jet load take a service, with what it needs', async (t) => {
     const services = `
 db: {image: base, command: sh -c "echo from db > /data/file", volumes: [/data]}

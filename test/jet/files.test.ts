@@ -245,6 +245,10 @@ const BAD_SERVICES: Readonly<Record<string, readonly [string, RegExp]>> = {
     'app: {image: a, links: [b]}\nb: {image: a, depends_on: [app]}',
     /app needs itself: app → b → app/,
   ],
+  'a docker config that needs itself': [
+    'app: {image: a, dockercfg_service: b}\nb: {image: b, dockercfg_service: app}',
+    /app needs itself: app → b → app/,
+  ],
   'two builds of one image': [
     'app: {build: {image: x}}\nb: {build: {image: x, context: other}}',
     /"x", which the service app builds too/,
