@@ -27,8 +27,10 @@ export interface Client {
   publish(job: Job): Promise<Done>;
 }
 
-/** Slipway in this process: the whole command line, with its folder in the environment. */
-export const slipwayHere: Client = {
+let runs = 0;
+
+/** Slipway in this process: the whole command line, with a folder of its own below `home`. */
+export const slipwayHere = (home: string): Client => ({
   name: 'slipway',
   version: async () => 'this one',
   async publish({ from, to, limitMs, idleSeconds = 1 }) {
@@ -46,9 +48,11 @@ export const slipwayHere: Client = {
     };
     const source = 'layout' in from ? `oci:${from.layout}:1` : `docker://${from.image}`;
     const args = ['copy', '--idle-timeout', `${idleSeconds}`, source, `docker://${to}`];
+    // Ports come back: what is remembered of a host may be of another row's.
+    process.env.SLIPWAY_HOME = path.join(home, `${runs++}`);
     return { exit: await runCommandLine(args, output, AbortSignal.timeout(limitMs)), text };
   },
-};
+});
 
 const BUILT = path.resolve(import.meta.dirname, '../../dist/slipway.js');
 

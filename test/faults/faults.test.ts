@@ -7,16 +7,17 @@ import { missing } from '../rig/programs.ts';
 import { assertPrompt } from '../rig/promptly.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { CATALOGUE } from './catalogue.ts';
-import { slipwayHere } from './clients.ts';
+import { type Client, slipwayHere } from './clients.ts';
 import { makeImage, type TestImage } from './image.ts';
 import type { Row } from './row.ts';
 import { type Trial, tryRow } from './trial.ts';
 
 let image: TestImage;
+let slipway: Client;
 
 before(async () => {
   const home = await tempDir(THIS_FILE);
-  process.env.SLIPWAY_HOME = home;
+  slipway = slipwayHere(home);
   process.env.DOCKER_CONFIG = home;
   image = await makeImage(THIS_FILE);
 });
@@ -63,7 +64,7 @@ function rowsAgainst(name: 'docker-registry' | 'embedded', start: () => Promise<
       if (row.only !== undefined && row.only !== name) continue;
       it(row.title, async (t) => {
         const options = { upstream, image, repository: `row/${at}`, limitMs: 100_000 };
-        await check(row, await tryRow(t, row, slipwayHere, options));
+        await check(row, await tryRow(t, row, slipway, options));
       });
     }
   });

@@ -12,7 +12,7 @@ import { skopeoCopy } from '../rig/skopeo.ts';
 import { prepareSlipway } from '../rig/slipway.ts';
 import { mountSmallDisk } from '../rig/small-disk.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
-import { type Done, slipwayHere } from './clients.ts';
+import { type Client, type Done, slipwayHere } from './clients.ts';
 import { large } from './faults.ts';
 import { held, makeImage, type TestImage } from './image.ts';
 import { type Rule, startFaultProxy } from './proxy.ts';
@@ -21,13 +21,15 @@ import { BODY } from './row.ts';
 const MIB = 1024 * 1024;
 const ROUNDS = LONG ? 50 : 4;
 
+let slipway: Client;
+
 async function push(image: TestImage, to: string): Promise<Done> {
-  return await slipwayHere.publish({ from: { layout: image.layout }, to, limitMs: 30_000 });
+  return await slipway.publish({ from: { layout: image.layout }, to, limitMs: 30_000 });
 }
 
 before(async () => {
   const home = await tempDir(THIS_FILE);
-  process.env.SLIPWAY_HOME = home;
+  slipway = slipwayHere(home);
   process.env.DOCKER_CONFIG = home;
 });
 
