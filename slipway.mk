@@ -29,7 +29,15 @@ slipway-given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword \
 slipway-set = $(foreach name,$(slipway-known) $(SLIPWAY_VARIABLES) $(filter SKIP_%,$(.VARIABLES)),$(if \
 	$(filter file override,$(firstword $(origin $(name)))),$(name)))
 slipway-names = $(sort $(filter-out SLIPWAY SLIPWAY_%,$(slipway-given) $(slipway-set)))
-slipway-words = $(foreach name,$(slipway-names),'$(subst ','\'',$(name)=$($(name)))')
+# A recipe takes a line break for its own end: what may have one goes by the environment.
+define slipway-newline
+
+
+endef
+slipway-long = $(if $(filter TESTCMD TAGSLIST,$1),$(eval export $1),$(error $1 has several lines))
+slipway-words = $(foreach name,$(slipway-names),$(if $(findstring \
+	$(slipway-newline),$($(name))),$(call \
+	slipway-long,$(name)),'$(subst ','\'',$(name)=$($(name)))'))
 slipway-dry = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),--dry-run)
 
 .PHONY: $(SLIPWAY_TARGETS) slipway-always

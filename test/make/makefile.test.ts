@@ -130,6 +130,25 @@ test('what a makefile says counts, and no value is taken for a command', {
   assert.match(odd.stderr, /no such local image: own\.example:1\/me\/debian-it:i386/);
 });
 
+test('a value of several lines reaches a test whole, and is an error elsewhere', {
+  skip: missing('make'),
+}, async (t) => {
+  const scene = await prepareMake(t);
+  const command = ['define TESTCMD', "echo it's one", 'echo $$HOME', 'endef'];
+  const { must } = await withMakefile(scene, command);
+  const words = ['ARCH=x86_64', 'REGISTRY=a.b:1'];
+  assert.deepEqual(await must(['-n', 'test', ...words]), [
+    "a.b:1/woahbase/alpine-base:x86_64: echo it's one echo $HOME",
+  ]);
+  const seen = await must(['test', ...words, 'SLIPWAY=printenv TESTCMD #']);
+  assert.deepEqual(seen, ["echo it's one", 'echo $HOME']);
+  const { make } = await withMakefile(scene, ['define REPONAME', 'a', 'id #', 'endef']);
+  const odd = await make(['-n', 'push', ...words]);
+  assert.equal(odd.code, 2);
+  assert.match(odd.stderr, /REPONAME has several lines/);
+  assert.doesNotMatch(odd.stdout, /uid=/);
+});
+
 test('targets are made one after the other, also with -j', { skip: missing('make') }, async (t) => {
   const { must, make } = await withMakefile(await prepareMake(t), []);
   const goals = ['push_registry_a.b:5000', 'annotate_latest', 'push'];
