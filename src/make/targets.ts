@@ -67,8 +67,9 @@ export function findTargets(names: readonly string[]): readonly ((call: Call) =>
   });
 }
 
-async function help({ site, variables, names }: Call): Promise<void> {
+async function help({ site, settings, variables, names }: Call): Promise<void> {
   const { image } = names.image(variables.architecture, '');
+  const unknown = settings.version === undefined ? '' : 'is found out';
   site.table(
     ['TARGET', 'WHAT IT DOES'],
     TARGETS.map(({ name, summary }) => [name, summary]),
@@ -81,7 +82,7 @@ async function help({ site, variables, names }: Call): Promise<void> {
       ['ORGNAME', variables.organisation],
       ['REPONAME', variables.name],
       ['ARCH', variables.architecture],
-      [variables.versionName, variables.version ?? 'is found out'],
+      [variables.versionName, (variables.version ?? unknown) || 'none'],
       ['BUILDDATE', variables.buildDate],
       ['IMAGETAG', image.text],
     ],

@@ -116,7 +116,7 @@ test('an image with attestations brings them into the list', async (t) => {
 });
 
 test('a tag may have 128 characters, hosts may be addresses, folders must be there', async (t) => {
-  const { mustMake, make } = await prepareMake(t, { TAGNAME: 'odd' });
+  const { mustMake, make, folder } = await prepareMake(t, { TAGNAME: 'odd' });
   const words = ['--dry-run', 'ARCH=x86_64', 'BUILDDATE=20250101'];
   const version = '9'.repeat(112);
   assert.deepEqual(await mustMake('push', ...words, 'REGISTRY=[::1]:5000', `VERSION=${version}`), [
@@ -130,6 +130,10 @@ test('a tag may have 128 characters, hosts may be addresses, folders must be the
     'index.docker.io/woahbase/alpine-base:latest',
     'the environment names no list',
   );
+  const versionNow = async () => /^OSVERSION +(.*)$/m.exec((await make('help')).stdout)?.[1];
+  assert.equal(await versionNow(), 'none');
+  await writeFile(path.join(folder, 'slipway.yaml'), 'make: {version: {label: a}}');
+  assert.equal(await versionNow(), 'is found out');
   expectFailure(await make('help', '-C', '/nowhere/at/all'), {
     code: 2,
     says: /\/nowhere\/at\/all/,
