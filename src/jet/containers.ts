@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { keepSecret } from '../bytes/secrets.ts';
 import type { Engine } from '../engine/client.ts';
 import { findEngineImage } from '../engine/images.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
@@ -223,7 +222,6 @@ async function environmentOf(
   { sources, env, ci }: ContainerOptions,
 ): Promise<readonly string[]> {
   const found = await findVariables(service.variables, sources);
-  for (const { value, isSecret } of found.values()) if (isSecret) keepSecret(value);
   const all = new Map(Object.entries(ci()));
   for (const [name, { value }] of found) all.set(name, value);
   for (const word of env) {

@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { resolve } from 'node:path';
+import { keepSecret } from '../bytes/secrets.ts';
 import { collect, readFileBytes } from '../bytes/stream.ts';
 import { isSlipwayError } from '../errors.ts';
 import { envFileLines } from '../run/env-file.ts';
@@ -7,6 +9,8 @@ import type { Value } from './document.ts';
 import { decrypt } from './encryption.ts';
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
+/** Of one secret, that are hidden each: not so many that others are forgotten. */
+const MOST_LINES = 100;
 
 /** What is needed to find values. */
 export interface VariableSources {
@@ -25,7 +29,7 @@ export interface Variable {
 
 /**
  * The variables that a service or build names, later kinds over earlier ones: plain, encrypted, of
- * files, of encrypted files.
+ * files, of encrypted files. Secret ones are hidden in all that is shown from now on.
  *
  * @throws SlipwayError `FILE_NOT_FOUND`, `CONFIG_INVALID`; no value is ever shown
  */
@@ -43,16 +47,27 @@ export async function findVariables(
           isSecret ? 'the key may be a wrong one' : undefined,
         );
       }
-      all.set(name, { value: word.slice(name.length + 1), isSecret });
+      const value = word.slice(name.length + 1);
+      if (isSecret) addSecret(name, value);
+      else all.set(name, { value, isSecret });
     }
   };
   const decrypted = async (text: string, where: Value): Promise<string> => {
+    let bytes: Buffer;
     try {
-      return decrypt(text, await key(), where.field).toString('utf8');
+      bytes = decrypt(text, await key(), where.field);
     } catch (error) {
       if (!isSlipwayError(error, 'CONFIG_INVALID')) throw error;
       throw where.wrong(error.message.replace(`${where.field} `, ''), error.hint);
     }
+    // Of another key it is rubbish, which nothing else would notice.
+    if (isUtf8(bytes)) return bytes.toString('utf8');
+    throw where.wrong('holds no text', 'it may be encrypted with another key');
+  };
+  const addSecret = (name: string, value: string): void => {
+    // What is shown is shown line by line.
+    keepSecret(value, ...value.split(/\r?\n/, MOST_LINES).map((line) => line.trim()));
+    all.set(name, { value, isSecret: true });
   };
   for (const { name, value = ours[name] } of words.plain) {
     if (value !== undefined) all.set(name, { value, isSecret: false });
@@ -60,7 +75,7 @@ export async function findVariables(
   for (const { name, value, text } of words.encrypted) {
     const plain = await decrypted(text, value);
     if (name === undefined) addLines(plain, value, true);
-    else all.set(name, { value: plain, isSecret: true });
+    else addSecret(name, plain);
   }
   for (const file of words.files) {
     addLines((await readPath(dir, file)).toString('utf8'), file, false);

@@ -3,7 +3,6 @@ import { relative, resolve } from 'node:path';
 import { build } from '../build/build.ts';
 import type { BuildArg, BuildRequest } from '../build/engine.ts';
 import { readBuildInput } from '../build/read-input.ts';
-import { keepSecret } from '../bytes/secrets.ts';
 import { type Graph, graphOf } from '../content/graph.ts';
 import { isSlipwayError } from '../errors.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
@@ -147,8 +146,9 @@ async function buildArgs(
   sources: VariableSources,
 ): Promise<readonly BuildArg[]> {
   const found = await findVariables(args, sources);
-  return [...found].map(([name, { value, isSecret }]) => {
-    if (isSecret) keepSecret(value);
-    return { name, value, isFromEnvironment: isSecret };
-  });
+  return [...found].map(([name, { value, isSecret }]) => ({
+    name,
+    value,
+    isFromEnvironment: isSecret,
+  }));
 }

@@ -5,10 +5,11 @@ import { describe, test } from 'node:test';
 import { encrypt } from '../../src/jet/encryption.ts';
 import type { RegistryOptions } from '../../src/server/options.ts';
 import { startRegistry } from '../../src/server/registry.ts';
-import { prepareCommandLine } from '../cli/in-process.ts';
+import { MAIN, prepareCommandLine } from '../cli/in-process.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { atEnd, type Owner } from '../rig/lifetime.ts';
 import { missing } from '../rig/programs.ts';
+import { atTerminal } from '../rig/terminal.ts';
 import { writeProject } from './project.ts';
 
 const DOCKERFILE = 'FROM scratch\nCOPY message /message\nCMD ["/message"]\n';
@@ -169,6 +170,49 @@ describe('push steps without any engine', () => {
     assert.match(stopped.stdout, /^\(step: gate\) waits for approval/);
     const approved = await slipway.must([...words, '-e', 'CI_BUILD_APPROVED=true']);
     assert.ok(approved.includes('(step: out) success ✔'));
+  });
+
+  const words = { yes: /success ✔/, no: /\(step: gate\) not approved/ };
+  for (const [answer, said] of Object.entries(words)) {
+    test(`a manual step asks at a terminal, and is answered ${answer}`, {
+      skip: missing('script'),
+    }, async (t) => {
+      const slipway = await prepareCommandLine(t);
+      const host = await serve(t);
+      const dir = await example(t, host, `- name: gate\n  type: manual\n  steps:\n  ${PUSH}`);
+      const { code, shown } = await atTerminal(
+        [process.execPath, MAIN, 'jet', 'steps', '--push', '--progress', 'none', '--dir', dir],
+        slipway.env,
+        [[/Run the steps of gate\? \[y\/N\] $/, `${answer}\n`]],
+      );
+      assert.equal(code, 0, shown);
+      assert.match(shown, said);
+      const listed = await slipway.run(['ls', `${host}/myapp`]);
+      assert.equal(listed.code, answer === 'yes' ? 0 : 12);
+    });
+  }
+
+  test('a secret is hidden without its line end and line by line; what is no text is refused', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const key = Buffer.alloc(32, 5);
+    const run = async (secret: Buffer) => {
+      const dir = await example(t, '127.0.0.1:1', PUSH, {
+        'codeship.aes': `${key.toString('base64')}\n`,
+        'codeship-services.yml': `app:\n  build:\n    image: 127.0.0.1:1/myapp\n    encrypted_args: {SECRET: "${encrypt(secret, key, 'jet')}"}\n`,
+        Dockerfile: 'FROM scratch\nCOPY second-hidden /m\n',
+      });
+      return await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+    };
+    const lines = await run(Buffer.from('first-hidden\nsecond-hidden\n'));
+    assert.notEqual(lines.code, 0);
+    assert.match(lines.stderr, /\*\*\*/);
+    assert.doesNotMatch(lines.stdout + lines.stderr, /second-hidden/);
+    const rubbish = await run(Buffer.from('fffefdfc', 'hex'));
+    assert.equal(rubbish.code, 2);
+    assert.match(
+      rubbish.stderr,
+      /line 4: app.build.encrypted_args.SECRET holds no text.*another key/s,
+    );
   });
 
   test('encrypted arguments reach the build, and nothing that is shown', async (t) => {
