@@ -138,7 +138,9 @@ export function createContainers(options: ContainerOptions): Containers {
         for (const each of [...needed, service]) await imageOf(engine, each);
         if (needed.some((each) => !isOnlyVolumes(each, [service, ...needed]))) {
           networks += 1;
-          network = await createNetwork(engine, { name: `jet-${id}-${networks}`, labels, signal });
+          signal?.throwIfAborted();
+          // Not ended by the signal: nobody would know of a network that the engine makes all the same.
+          network = await createNetwork(engine, { name: `jet-${id}-${networks}`, labels });
         }
         for (const each of needed) {
           const { container } = await start(each, {}, (line) => {
