@@ -1,3 +1,4 @@
+import { matchesWhole, type PatternStep } from '../bytes/text-pattern.ts';
 import { SlipwayError } from '../errors.ts';
 import type { ImageConfig, ProjectConfig } from './config.ts';
 
@@ -35,54 +36,36 @@ export function onlyDimg(dimgs: readonly ImageConfig[]): ImageConfig {
   );
 }
 
-/** Matching as a shell does it, in steps that the pattern and the text bound together. */
+/** Matching as a shell does it. */
 function matchesPattern(pattern: string, text: string): boolean {
-  const parts = partsOf(pattern);
-  let reached = new Set([0]);
-  const withStars = (places: Set<number>) => {
-    for (const place of places) if (parts[place] === '*') places.add(place + 1);
-    return places;
-  };
-  reached = withStars(reached);
-  for (const character of text) {
-    const next = new Set<number>();
-    for (const place of reached) {
-      const part = parts[place];
-      if (part === '*') next.add(place);
-      else if (typeof part === 'function' && part(character)) next.add(place + 1);
-    }
-    reached = withStars(next);
-  }
-  return reached.has(parts.length);
+  return matchesWhole(stepsOf(pattern), Array.from(text));
 }
 
-type Part = '*' | ((character: string) => boolean);
-
-function partsOf(pattern: string): readonly Part[] {
-  const parts: Part[] = [];
+function stepsOf(pattern: string): readonly PatternStep[] {
+  const steps: PatternStep[] = [];
   for (let rest = pattern; rest !== ''; ) {
     const set = /^\[([!^]?)(\]?[^\]]*)\]/.exec(rest);
     if (rest.startsWith('*')) {
-      parts.push('*');
+      steps.push({ takes: () => true, repeats: true });
       rest = rest.slice(1);
     } else if (rest.startsWith('?')) {
-      parts.push(() => true);
+      steps.push({ takes: () => true });
       rest = rest.slice(1);
     } else if (set !== null) {
-      parts.push(setOf(set[2] ?? '', set[1] !== ''));
+      steps.push({ takes: setOf(set[2] ?? '', set[1] !== '') });
       rest = rest.slice(set[0].length);
     } else {
       const [, literal = ''] = /^\\?(.)/su.exec(rest) ?? [];
-      parts.push((character) => character === literal);
+      steps.push({ takes: (character) => character === literal });
       rest = rest.slice(
         rest.startsWith('\\') && rest.length > 1 ? 1 + literal.length : literal.length,
       );
     }
   }
-  return parts;
+  return steps;
 }
 
-function setOf(text: string, isNegated: boolean): Part {
+function setOf(text: string, isNegated: boolean): PatternStep['takes'] {
   const ranges = [...text.matchAll(/(.)-(.)|(.)/gsu)].map(([, first, last, one]) => [
     first ?? one ?? '',
     last ?? one ?? '',

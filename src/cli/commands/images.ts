@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { matchesWhole, type PatternStep } from '../../bytes/text-pattern.ts';
 import type { EngineImage } from '../../engine/images.ts';
 import { SlipwayError } from '../../errors.ts';
 import { type Digest, shortDigest } from '../../oci/digest.ts';
@@ -202,25 +203,13 @@ function parseFilter(text: string): (image: Pick<Row, 'name'>) => boolean {
 
 /** `*` and `?` within a path component; linear in time, for patterns come from users. */
 function globMatcher(pattern: string): (text: string) => boolean {
-  return (text) => {
-    let states = new Set([0]);
-    const closure = (set: Set<number>): Set<number> => {
-      for (const at of set) if (pattern[at] === '*') set.add(at + 1);
-      return set;
-    };
-    states = closure(states);
-    for (const character of text) {
-      const next = new Set<number>();
-      for (const at of states) {
-        const expected = pattern[at];
-        if (expected === '*' && character !== '/') next.add(at);
-        else if (expected === character || (expected === '?' && character !== '/'))
-          next.add(at + 1);
-      }
-      states = closure(next);
-    }
-    return states.has(pattern.length);
-  };
+  const isInName = (character: string) => character !== '/';
+  const steps = pattern.split('').map((expected): PatternStep => {
+    if (expected === '*') return { takes: isInName, repeats: true };
+    if (expected === '?') return { takes: isInName };
+    return { takes: (character) => character === expected };
+  });
+  return (text) => matchesWhole(steps, text);
 }
 
 function collect(text: string, before: readonly string[] = []): readonly string[] {
