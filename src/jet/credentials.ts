@@ -7,6 +7,7 @@ import { dockercfgLogins } from './dockercfg.ts';
 import type { Value } from './document.ts';
 import { decrypt } from './encryption.ts';
 import { readPath } from './environment.ts';
+import { createOnce } from './once.ts';
 
 /** What the command says for steps that say nothing themselves. */
 export interface GivenCredentials {
@@ -51,12 +52,7 @@ export interface StepCredentials {
 
 export function createStepCredentials(sources: CredentialSources): StepCredentials {
   const { dir, key } = sources;
-  const found = new Map<string, Promise<CredentialLookup>>();
-  const once = (name: string, read: () => Promise<CredentialLookup>): Promise<CredentialLookup> => {
-    const known = found.get(name) ?? read();
-    found.set(name, known);
-    return known;
-  };
+  const once = createOnce<CredentialLookup>();
   const encrypted = (path: string, read: () => Promise<Uint8Array>, where?: Value) =>
     once(`encrypted ${resolve(dir, path)}`, async () => {
       const text = Buffer.from(await read()).toString('latin1');

@@ -12,6 +12,7 @@ import { referenceOf } from './check.ts';
 import type { StepCredentials } from './credentials.ts';
 import type { Service, ServiceBuild } from './definition.ts';
 import { findVariables, type VariableSources } from './environment.ts';
+import { createOnce } from './once.ts';
 import type { Tools } from './tools.ts';
 
 /** The images of services. */
@@ -35,12 +36,7 @@ export interface ImageOptions {
 
 export function createServiceImages(options: ImageOptions): ServiceImages {
   const { tools, credentials } = options;
-  const made = new Map<string, Promise<Graph>>();
-  const once = (name: string, make: () => Promise<Graph>): Promise<Graph> => {
-    const known = made.get(name) ?? make();
-    made.set(name, known);
-    return known;
-  };
+  const once = createOnce<Graph>();
   const built = (service: Service): Promise<Graph> => {
     const { build: wanted, name } = service;
     if (wanted === undefined) throw service.where.wrong('builds no image');
