@@ -8,10 +8,11 @@ import { openLayout } from '../../src/layout/layout.ts';
 import { formatReference, parseReference } from '../../src/oci/reference.ts';
 import { createCompressionTable } from '../../src/state/compressions.ts';
 import { openHints } from '../../src/state/hints.ts';
-import { NEWER_DOCKER, startDockerd } from '../rig/dockerd.ts';
+import { startDockerd } from '../rig/dockerd.ts';
 import { atEnd, type Owner, tempDir } from '../rig/lifetime.ts';
 import { preparePodman } from '../rig/podman.ts';
 import { mustRun } from '../rig/programs.ts';
+import { PLAIN_REQUEST } from './request.ts';
 
 /** Something that builds Dockerfiles, and the layout that its images end in. */
 export interface Builder {
@@ -26,18 +27,6 @@ export interface Builder {
 }
 
 export type BuilderName = 'native' | 'docker' | 'buildkit' | 'podman' | 'buildah';
-
-/** A request that asks for nothing special. */
-export const PLAIN_REQUEST: Omit<BuildRequest, 'context'> = {
-  args: [],
-  platforms: [],
-  noCache: false,
-  pull: false,
-  secrets: [],
-  ssh: [],
-  cacheFrom: [],
-  cacheTo: [],
-};
 
 /** Starts a builder. */
 export async function startBuilder(owner: Owner, name: BuilderName): Promise<Builder> {
@@ -64,7 +53,7 @@ export async function startBuilder(owner: Owner, name: BuilderName): Promise<Bui
     };
   }
   const isNewer = name === 'buildkit';
-  const engine = await startDockerd(owner, isNewer ? { newer: NEWER_DOCKER } : {});
+  const engine = await startDockerd(owner, isNewer ? { newer: 'containerd' } : {});
   const words = isNewer ? ['buildx', 'build', '--provenance=false', '--load'] : ['build'];
   let count = 0;
   return {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
 import { type CommandLine, prepareCommandLine } from '../cli/in-process.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
-import { type Docker, missingNewerDocker, NEWER_DOCKER, startDockerd } from '../rig/dockerd.ts';
+import { type Docker, missingNewerDocker, startDockerd } from '../rig/dockerd.ts';
 import { buildTestImage, importBase } from '../rig/images.ts';
 import { missing } from '../rig/programs.ts';
 import { skopeoInspect } from '../rig/skopeo.ts';
@@ -17,7 +17,7 @@ suite("images of a Docker with containerd's store", { skip }, () => {
   let env: Readonly<Record<string, string>>;
 
   before(async () => {
-    engine = await startDockerd(THIS_FILE, { newer: NEWER_DOCKER });
+    engine = await startDockerd(THIS_FILE, { newer: 'containerd' });
     env = { DOCKER_HOST: engine.env.DOCKER_HOST ?? '' };
     slipway = await prepareCommandLine(THIS_FILE, env);
     registry = (await startDockerRegistry(THIS_FILE)).host;

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { testRegistry } from '../content/places.ts';
-import { type Docker, missingNewerDocker, NEWER_DOCKER, startDockerd } from '../rig/dockerd.ts';
+import { type Docker, missingNewerDocker, startDockerd } from '../rig/dockerd.ts';
 import { type Owner, tempDir } from '../rig/lifetime.ts';
 import { missingEngine } from '../rig/programs.ts';
 import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
@@ -42,7 +42,7 @@ for (const [store, skip, start] of [
   [
     "containerd's store",
     missingNewerDocker(),
-    (owner: Owner) => startDockerd(owner, { newer: NEWER_DOCKER }),
+    (owner: Owner) => startDockerd(owner, { newer: 'containerd' }),
   ],
 ] as const) {
   test(`a base image that was made in Docker with ${store} is found by the native engine`, {

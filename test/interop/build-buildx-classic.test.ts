@@ -1,10 +1,10 @@
+import { missingNewerDocker, startDockerd } from '../rig/dockerd.ts';
 import { importBase } from '../rig/images.ts';
-import { missingNewerDocker, startNewerDockerd } from '../rig/newer-docker.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { engineCases } from './build-cases.ts';
 
 engineCases("docker buildx over docker's classic image store", missingNewerDocker(), async () => {
-  const docker = await startNewerDockerd(THIS_FILE, { store: 'classic' });
+  const docker = await startDockerd(THIS_FILE, { newer: 'classic' });
   await importBase(THIS_FILE, docker);
   const options = ['--network', 'none'];
   return { name: 'buildx', env: docker.env, base: 'base:latest', options, hasSecrets: true };

@@ -1,10 +1,10 @@
+import { missingNewerDocker, startDockerd } from '../rig/dockerd.ts';
 import { importBase } from '../rig/images.ts';
-import { missingNewerDocker, startNewerDockerd } from '../rig/newer-docker.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { engineCases } from './build-cases.ts';
 
 engineCases('docker buildx', missingNewerDocker(), async () => {
-  const docker = await startNewerDockerd(THIS_FILE);
+  const docker = await startDockerd(THIS_FILE, { newer: 'containerd' });
   await importBase(THIS_FILE, docker);
   // This engine has no network of its own for commands.
   const options = ['--network', 'none'];

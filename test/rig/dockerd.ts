@@ -27,8 +27,8 @@ export interface Docker {
 export interface DockerdOptions {
   /** folder with `ca.pem`, `server-cert.pem` and `server-key.pem`: it listens on TCP with TLS too */
   readonly certificates?: string;
-  /** folder into which a newer Docker was unpacked: that one is started, with containerd's store */
-  readonly newer?: string;
+  /** the newer Docker, with BuildKit and buildx, keeping images in containerd's store or its own */
+  readonly newer?: 'containerd' | 'classic';
 }
 
 /** Starts a `dockerd` without networks; registries on loopback need no TLS for it. */
@@ -44,8 +44,7 @@ export async function startDockerd(
     DOCKER_HOST: `unix://${at('s')}`,
     DOCKER_CONFIG: at('config'),
     HOME: folder,
-    // Debian's docker has no BuildKit that this engine could use.
-    DOCKER_BUILDKIT: '0',
+    ...(newer === undefined ? DEBIANS_OWN : NEWER),
   };
   const flags = {
     iptables: 'false',
@@ -62,39 +61,53 @@ export async function startDockerd(
     args.push('--host=tcp://127.0.0.1:0', '--tlsverify', `--tlscacert=${pem('ca')}`);
     args.push(`--tlscert=${pem('server-cert')}`, `--tlskey=${pem('server-key')}`);
   }
-  const programs: Record<string, string> = {};
   if (newer !== undefined) {
-    await writeFile(at('config.json'), '{"features":{"containerd-snapshotter":true}}');
-    args.push(`--config-file=${at('config.json')}`);
+    const features = { 'containerd-snapshotter': newer === 'containerd' };
+    await writeFile(at('daemon.json'), JSON.stringify({ features }));
+    args.push(`--config-file=${at('daemon.json')}`);
     const plugin = 'cli-plugins/docker-buildx';
     await mkdir(at('config/cli-plugins'));
-    await symlink(path.join(newer, 'usr/libexec/docker', plugin), at(`config/${plugin}`));
-    const own = ['usr/sbin', 'usr/bin'].map((part) => path.join(newer, part));
-    programs.PATH = [...own, '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':');
+    await symlink(ofNewer('usr/libexec/docker', plugin), at(`config/${plugin}`));
   }
+  const program = newer === undefined ? 'docker' : ofNewer('usr/bin/docker');
   const daemon = await startDaemon(
     owner,
-    newer === undefined ? 'dockerd' : path.join(newer, 'usr/sbin/dockerd'),
+    newer === undefined ? 'dockerd' : ofNewer('usr/sbin/dockerd'),
     args,
-    { HOME: folder, ...programs },
-    async () => (await run('docker', ['version'], { env })).code === 0,
+    { HOME: folder, ...(newer === undefined ? {} : NEWER) },
+    async () => (await run(program, ['version'], { env })).code === 0,
   );
   const [, tcpHost = ''] = /API listen on (127\.0\.0\.1:[1-9][0-9]*)/.exec(daemon.log()) ?? [];
   return {
     env,
-    docker: (...args) => mustRun('docker', args, { env }),
-    tryDocker: (...args) => run('docker', args, { env }),
+    docker: (...args) => mustRun(program, args, { env }),
+    tryDocker: (...args) => run(program, args, { env }),
     tcpHost,
     pid: daemon.pid,
   };
 }
 
-/** Where tests find a newer Docker than the system's own: `.ci/run` unpacks one there. */
-export const NEWER_DOCKER = process.env.SLIPWAY_NEWER_DOCKER ?? '';
+/** Debian's docker has no BuildKit that its engine could use. */
+const DEBIANS_OWN = { DOCKER_BUILDKIT: '0' };
 
-/** Why a test that needs a newer Docker is skipped, or false. */
+/**
+ * Root of an unpacked Docker 26 or later with containerd and buildx, which Debian 12 hasn't: its
+ * packages `docker.io docker-cli containerd docker-buildx` of the next release, by `dpkg -x`.
+ * `.ci/run` unpacks one.
+ */
+const ROOT = process.env.SLIPWAY_NEWER_DOCKER ?? '';
+const ofNewer = (...parts: readonly string[]) => path.join(ROOT, ...parts);
+
+const NEWER = {
+  PATH: [
+    ...['usr/bin', 'usr/sbin', 'usr/libexec/docker'].map((part) => ofNewer(part)),
+    ...['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+  ].join(':'),
+};
+
+/** Why a test that needs the newer Docker is skipped, or false. */
 export function missingNewerDocker(): string | false {
-  if (existsSync(path.join(NEWER_DOCKER, 'usr/sbin/dockerd'))) return missingEngine('docker');
+  if (existsSync(ofNewer('usr/sbin/dockerd'))) return missingEngine('docker', 'runc');
   return skipReason(
     'needs SLIPWAY_NEWER_DOCKER, the root of an unpacked Docker 26 with containerd and buildx',
   );

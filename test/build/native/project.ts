@@ -12,7 +12,7 @@ import type { Registries } from '../../../src/registry/registries.ts';
 import { createCompressionTable } from '../../../src/state/compressions.ts';
 import { openHints } from '../../../src/state/hints.ts';
 import { atEnd, type Owner, tempDir } from '../../rig/lifetime.ts';
-import { PLAIN_REQUEST } from '../builders.ts';
+import { PLAIN_REQUEST } from '../request.ts';
 
 /** A context, a store and the native engine. */
 export interface Project {
