@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { closedPort } from '../http/servers.ts';
+import { MAIN } from '../rig/main.ts';
 import { startDaemon } from '../rig/programs.ts';
-import { MAIN } from './in-process.ts';
 import { prepare } from './scene.ts';
 
 const SENT = /^debug: \d+ > GET http:\/\/\S+\/v2\/app\/tags\/list\?n=1000 login: none/m;

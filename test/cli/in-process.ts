@@ -1,11 +1,7 @@
-import path from 'node:path';
 import { runCommandLine } from '../../src/cli/run.ts';
 import type { Owner } from '../rig/lifetime.ts';
 import type { RunResult } from '../rig/programs.ts';
 import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
-
-/** The program, for tests that start it in ways of their own. */
-export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 
 /** Variables that say who we are, or where. */
 const NOTHING_OF_OURS = {

@@ -7,9 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { bytesOf } from '../content/images.ts';
 import { testRegistry } from '../content/places.ts';
 import { atEnd, type Owner, tempDir } from '../rig/lifetime.ts';
+import { MAIN } from '../rig/main.ts';
 import { assertPrompt, slowness } from '../rig/promptly.ts';
 import { dockerArchive, fileOf, layerOf } from './archives.ts';
-import { MAIN, prepareCommandLine } from './in-process.ts';
+import { prepareCommandLine } from './in-process.ts';
 import { LAYERS, prepare } from './scene.ts';
 
 interface Running {

@@ -5,9 +5,10 @@ import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { bytesOf } from '../content/images.ts';
 import { tempDir } from '../rig/lifetime.ts';
+import { MAIN } from '../rig/main.ts';
 import { missing, mustRun } from '../rig/programs.ts';
 import { dockerArchive, fileOf, layerOf } from './archives.ts';
-import { MAIN, prepareCommandLine } from './in-process.ts';
+import { prepareCommandLine } from './in-process.ts';
 
 const BASE = layerOf('base', bytesOf('base', 50_000));
 const layersOf = (name: string) => [BASE, layerOf('app', name)];

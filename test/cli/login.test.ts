@@ -7,11 +7,12 @@ import { startFakeRegistry } from '../registry/fake-registry.ts';
 import { tokenService } from '../registry/token-service.ts';
 import { htpasswd, startDockerRegistry } from '../rig/docker-registry.ts';
 import { tempDir } from '../rig/lifetime.ts';
+import { MAIN } from '../rig/main.ts';
 import { missing } from '../rig/programs.ts';
 import { atTerminal } from '../rig/terminal.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { expectFailure } from './failure.ts';
-import { type CommandLine, MAIN, prepareCommandLine } from './in-process.ts';
+import { type CommandLine, prepareCommandLine } from './in-process.ts';
 
 const PASSWORD = 'hunter2-right';
 const WRONG = 'hunter2-wrong';

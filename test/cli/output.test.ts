@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { safeJson, safeLine } from '../../src/cli/output.ts';
 import { bytesOf } from '../content/images.ts';
+import { MAIN } from '../rig/main.ts';
 import { missing, mustRun } from '../rig/programs.ts';
 import { dockerArchive, fileOf, layerOf } from './archives.ts';
-import { MAIN, prepareCommandLine } from './in-process.ts';
+import { prepareCommandLine } from './in-process.ts';
 import { LAYERS, prepare } from './scene.ts';
 
 /** Control characters, direction overrides, and commands of CI systems where they count. */

@@ -4,11 +4,12 @@ import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/pr
 import path from 'node:path';
 import { before, suite, test } from 'node:test';
 import { encrypt } from '../../src/jet/encryption.ts';
-import { type CommandLine, MAIN, prepareCommandLine } from '../cli/in-process.ts';
+import { type CommandLine, prepareCommandLine } from '../cli/in-process.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { type Docker, startDockerd } from '../rig/dockerd.ts';
 import { busyboxRoot, importBase } from '../rig/images.ts';
 import { type Owner, tempDir } from '../rig/lifetime.ts';
+import { MAIN } from '../rig/main.ts';
 import { findProgram, missingEngine, mustRun } from '../rig/programs.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { writeProject } from './project.ts';

@@ -4,8 +4,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MAIN } from '../cli/in-process.ts';
 import { LONG } from '../rig/long.ts';
+import { MAIN } from '../rig/main.ts';
 import { prepareSlipway, type Slipway } from '../rig/slipway.ts';
 
 const OTHERS = Object.fromEntries(

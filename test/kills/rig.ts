@@ -2,8 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { atEnd, type Owner } from '../rig/lifetime.ts';
-
-const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
+import { MAIN } from '../rig/main.ts';
 
 /** A run of the command that somebody may end. */
 export interface Run {
@@ -12,7 +11,7 @@ export interface Run {
   readonly ended: Promise<{ readonly code: number | null; readonly text: string }>;
 }
 
-/** Starts `slipway …` from its sources with the given home. */
+/** Starts `slipway …` with the given home. */
 export function start(owner: Owner, home: string, args: readonly string[]): Run {
   const child: ChildProcess = spawn(process.execPath, [MAIN, ...args], {
     env: {

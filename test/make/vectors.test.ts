@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { MAIN } from '../cli/in-process.ts';
+import { MAIN } from '../rig/main.ts';
 import { missing, run } from '../rig/programs.ts';
 import { entriesOf, prepareRegistry, projectFile } from './scene.ts';
 

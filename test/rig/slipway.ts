@@ -1,9 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Owner, tempDir } from './lifetime.ts';
+import { MAIN } from './main.ts';
 import { type RunOptions, type RunResult, run, startDaemon } from './programs.ts';
-
-const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 
 /** The command with a home of its own: nothing of the user's configuration is seen or changed. */
 export interface Slipway {
@@ -11,7 +10,7 @@ export interface Slipway {
   readonly env: Readonly<Record<string, string>>;
   /** folder of the local store and its tables */
   readonly home: string;
-  /** Runs `slipway …` from its sources, whatever comes out. */
+  /** Runs `slipway …`, whatever comes out. */
   run(args: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Runs `slipway …`, which must succeed, and gives its standard output's lines. */
   must(args: readonly string[], options?: RunOptions): Promise<readonly string[]>;
@@ -31,6 +30,8 @@ export async function prepareSlipway(owner: Owner): Promise<Slipway> {
     DOCKER_CONFIG: path.join(folder, 'docker'),
     // Tests that want an engine start one; that of this machine is none of their business.
     DOCKER_HOST: `unix://${path.join(folder, 'no-engine')}`,
+    // Where compiled code is kept, for all tests together.
+    XDG_CACHE_HOME: path.resolve(import.meta.dirname, '../../node_modules/.cache'),
     XDG_CONFIG_HOME: path.join(folder, 'config'),
     XDG_RUNTIME_DIR: path.join(folder, 'run'),
     SLIPWAY_CERTS_D: path.join(folder, 'certs.d'),

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'undici';
+import { MAIN } from '../rig/main.ts';
 import { type Daemon, startDaemon } from '../rig/programs.ts';
 import { digestOfJson, encode, pushImage, type Rig, rigFor, sha, temporaryFolder } from './rig.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
 const APP = 'team/app';
 
 /** A registry in a process of its own. */
