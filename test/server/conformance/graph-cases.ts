@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type Document, encode } from '../rig.ts';
 import { type Case, expectStatus, inside, manifestPath, REPO } from './cases.ts';
 import type { Described, Graph } from './graphs.ts';
-import { deleteBlob, getBlob, headBlob, postPut } from './pushes.ts';
+import { deleteBlob, getBlob, headBlob, postPut, withoutLength } from './pushes.ts';
 
 interface Referrers {
   readonly schemaVersion: number;
@@ -73,7 +73,7 @@ async function put(
   const query = tags.length === 0 ? '' : `?${tags.map((tag) => `tag=${tag}`).join('&')}`;
   const body = encode(json);
   const answer = await expectStatus(on, 201, 'PUT', manifestPath(`${reference}${query}`), {
-    body,
+    body: withoutLength(body),
     headers: { 'content-type': json.mediaType },
   });
   assert.equal(answer.headers['docker-content-digest'], digest);
@@ -85,7 +85,7 @@ async function put(
 }
 
 async function putBad(on: Case, digest: string, json: Document): Promise<void> {
-  const body = Buffer.concat([encode(json), Buffer.from('  ')]);
+  const body = withoutLength(Buffer.concat([encode(json), Buffer.from('  ')]));
   const headers = { 'content-type': json.mediaType };
   await expectStatus(on, 400, 'PUT', manifestPath(digest), { body, headers });
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import type { Answer } from '../rig.ts';
 import { blobPath, type Case, expectStatus, REPO, withQuery } from './cases.ts';
 
@@ -16,6 +17,11 @@ export interface PushHow {
 
 const MIN_CHUNK_BYTES = 1024;
 const TYPE = { 'content-type': 'application/octet-stream' };
+
+/** A body that is sent without saying how long it is, as the suite sends streams and manifests. */
+export function withoutLength(bytes: Uint8Array): Readable {
+  return Readable.from([bytes]);
+}
 
 export async function begin(on: Case, repository = REPO, query = ''): Promise<string> {
   const path = `/v2/${repository}/blobs/uploads/${query}`;
@@ -64,10 +70,8 @@ export async function postPut(on: Case, blob: SentBlob, how: PushHow = {}): Prom
 
 export async function stream(on: Case, blob: SentBlob, how: PushHow = {}): Promise<void> {
   const location = await begin(on);
-  const answer = await expectStatus(on, 202, 'PATCH', location, {
-    body: blob.bytes,
-    headers: TYPE,
-  });
+  const body = withoutLength(blob.bytes);
+  const answer = await expectStatus(on, 202, 'PATCH', location, { body, headers: TYPE });
   await finish(on, blob, how, answer.headers.location ?? '');
 }
 
