@@ -23,6 +23,7 @@ import { fetching } from '../../src/content/verify.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { hostPlatform } from '../../src/oci/platform.ts';
 import { all, chunked } from '../bytes/samples.ts';
+import { missing, mustRun } from '../rig/programs.ts';
 import { mountSmallDisk } from '../rig/small-disk.ts';
 import {
   blob,
@@ -393,51 +394,33 @@ test('write: names are checked, and a name that moves names the last image', asy
   await archive.close();
 });
 
-/** Runs an outside program; undefined, with a notice, where it isn't installed. */
-function tool(t: TestContext, name: string, ...args: string[]): string | undefined {
-  const { error, status, stdout, stderr } = spawnSync(name, args, { encoding: 'utf8' });
-  if (error !== undefined && 'code' in error && error.code === 'ENOENT') {
-    assert.ok(process.env.CI === undefined, `${name} is needed in CI`);
-    t.skip(`${name} is not installed`);
-    return undefined;
-  }
-  assert.equal(status, 0, `${name} ${args.join(' ')}: ${stderr}`);
-  return stdout;
-}
-
-test('write: skopeo reads both sides of an archive, and writes what is read here', async (t) => {
+test('write: skopeo reads both sides of an archive, and writes what is read here', {
+  skip: missing('skopeo'),
+}, async (t) => {
   const dir = await scratch(t);
   const path = join(dir, 'both.tar');
   await write(path, 'both', await source(t), 'example.com/team/app:1');
   const back = join(dir, 'back.tar');
-  const viaOci = tool(
-    t,
-    'skopeo',
-    'copy',
-    '-q',
-    `oci-archive:${path}`,
-    `oci-archive:${back}:app:1`,
-  );
-  if (viaOci === undefined) return;
+  const copy = (from: string, to: string) => mustRun('skopeo', ['copy', '-q', from, to]);
+  await copy(`oci-archive:${path}`, `oci-archive:${back}:app:1`);
   assert.deepEqual((await openArchiveNames(back)).names, ['app:1']);
   await readAll(back);
   const from = `docker-archive:${path}:example.com/team/app:1`;
-  tool(t, 'skopeo', 'copy', '-q', from, `docker-archive:${join(dir, 'docker.tar')}:app:2`);
+  await copy(from, `docker-archive:${join(dir, 'docker.tar')}:app:2`);
   assert.deepEqual((await openArchiveNames(join(dir, 'docker.tar'))).names, [
     'docker.io/library/app:2',
   ]);
   await readAll(join(dir, 'docker.tar'));
 });
 
-test('write: umoci unpacks an image of an oci archive', async (t) => {
+test('write: umoci unpacks an image of an oci archive', { skip: missing('umoci') }, async (t) => {
   const dir = await scratch(t);
   await write(join(dir, 'oci.tar'), 'oci', await source(t), 'v1');
   const layout = join(dir, 'layout');
   await mkdir(layout);
   execFileSync('tar', ['-xf', join(dir, 'oci.tar'), '-C', layout]);
   const bundle = join(dir, 'bundle');
-  if (tool(t, 'umoci', 'unpack', '--rootless', '--image', `${layout}:v1`, bundle) === undefined)
-    return;
+  await mustRun('umoci', ['unpack', '--rootless', '--image', `${layout}:v1`, bundle]);
   assert.deepEqual((await readdir(join(bundle, 'rootfs', 'etc'))).toSorted(), ['a', 'b']);
 });
 

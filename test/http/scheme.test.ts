@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { probeScheme } from '../../src/http/scheme.ts';
-import { missing } from '../rig/programs.ts';
+import { missing, skipReason } from '../rig/programs.ts';
 import { makeCertificate, serveTls } from './certificates.ts';
 import { closedPort, serve, serveRaw } from './servers.ts';
 
@@ -88,7 +88,7 @@ test('an address of IPv6 is probed too', async (t) => {
     server.once('error', () => resolve(false));
     server.listen(0, '::1', () => resolve(true));
   });
-  if (!isThere) return t.skip('this machine has no IPv6');
+  if (!isThere) return t.skip(skipReason('needs IPv6'));
   t.after(() => server.close());
   const address = server.address();
   assert.ok(typeof address === 'object' && address !== null);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -7,6 +6,7 @@ import { hash } from 'bcryptjs';
 import { isSlipwayError } from '../../src/errors.ts';
 import { startRegistry } from '../../src/server/registry.ts';
 import { ROUTES } from '../../src/server/routes.ts';
+import { missing, mustRun } from '../rig/programs.ts';
 import { digestOfJson, pushImage, sha, startRig, temporaryFolder } from './rig.ts';
 
 const APP = 'team/app';
@@ -150,15 +150,9 @@ test('password files that cannot be trusted stop the start', async (t) => {
   }
 });
 
-test('what htpasswd -B writes is understood', async (t) => {
+test('what htpasswd -B writes is understood', { skip: missing('htpasswd') }, async (t) => {
   const path = join(await temporaryFolder(t), 'htpasswd');
-  try {
-    execFileSync('htpasswd', ['-B', '-b', '-c', path, 'carol', 'p4ss'], { stdio: 'ignore' });
-  } catch (error) {
-    if (process.env.CI !== undefined) throw error;
-    t.skip('htpasswd (apache2-utils) is not installed');
-    return;
-  }
+  await mustRun('htpasswd', ['-B', '-b', '-c', path, 'carol', 'p4ss']);
   const rig = await startRig(t, { htpasswd: path });
   const headers = { authorization: basic('carol', 'p4ss') };
   assert.equal((await rig.ask('GET', '/v2/', { headers })).status, 200);
