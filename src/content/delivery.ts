@@ -109,10 +109,10 @@ export async function copyImages(
   };
 
   const survey = async (item: Item): Promise<void> => {
-    const { target, graph } = item.shipment;
+    const { target, graph, wants } = item.shipment;
     const exists = (descriptor: Descriptor): Promise<boolean> =>
       atSide('destination', () => target.exists(descriptor, { signal }));
-    const found = await surveyGraph(graph, exists, options);
+    const found = await surveyGraph(graph, exists, { ...options, wants });
     item.survey = found;
     item.isPlaced = found.isPresent;
     const same = items.filter(

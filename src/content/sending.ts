@@ -25,6 +25,8 @@ export interface Shipment {
   readonly mountFrom?: readonly string[];
   /** tops of a smaller depth are put first; 0 if left out */
   readonly depth?: number;
+  /** which blobs go now; with it no manifest above them can be put. All if left out */
+  readonly wants?: (blob: Descriptor) => boolean;
 }
 
 /** A shipment and how far it is. */

@@ -23,6 +23,8 @@ export interface Survey {
 export interface SurveyOptions extends Signalled {
   /** also layers that their owner doesn't allow to be redistributed */
   readonly nonDistributable?: boolean;
+  /** Which configs and layers are meant; all if left out. */
+  readonly wants?: ((blob: Descriptor) => boolean) | undefined;
 }
 
 /** Each is held in memory until all below it is there. */
@@ -51,7 +53,7 @@ export async function surveyGraph(
     const wanted = childrenOf(node.document).filter((child) => isWanted(child, options));
     const nested = wanted.filter((child) => {
       if (isManifestType(child.mediaType)) return true;
-      blobs.set(child.digest, child);
+      if (options.wants?.(child) !== false) blobs.set(child.digest, child);
       return false;
     });
     const fresh = nested.filter(({ digest }) => !seen.has(digest) && seen.add(digest));

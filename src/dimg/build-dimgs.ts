@@ -34,6 +34,9 @@ export interface SignedImage {
 /** What is to happen with stages that aren't in the store: `leave` only looks for them. */
 type Missing = 'build' | 'leave';
 
+/** Told of each stage that wasn't in the store and is there now. */
+type OnBuilt = (image: ImageConfig, root: Descriptor) => void;
+
 /** The stages of images and of all that they are made of, each image once. */
 export interface DimgStages {
   /** Computes the stages of an image; with `build` those that are missing are made. */
@@ -44,10 +47,14 @@ export interface DimgStages {
  * Follows the stages of images. A stage that isn't there, and isn't built, has a signature as if
  * the files of git in it were those of HEAD.
  */
-export function createStages(session: DimgSession, missing: Missing): DimgStages {
+export function createStages(
+  session: DimgSession,
+  missing: Missing,
+  onBuilt: OnBuilt = () => {},
+): DimgStages {
   const known = new Map<ImageConfig, Promise<SignedImage>>();
   const of = (image: ImageConfig): Promise<SignedImage> => {
-    const begun = known.get(image) ?? followImage(session, image, missing, of);
+    const begun = known.get(image) ?? followImage(session, image, missing, of, onBuilt);
     known.set(image, begun);
     return begun;
   };
@@ -89,6 +96,7 @@ async function followImage(
   image: ImageConfig,
   missing: Missing,
   of: DimgStages['of'],
+  onBuilt: OnBuilt,
 ): Promise<SignedImage> {
   const { git, config } = session;
   if (image.git.length > 0 && git === undefined) {
@@ -138,6 +146,7 @@ async function followImage(
     const isBuilt = found === undefined && missing === 'build' && !session.dryRun;
     if (found === undefined && missing === 'build' && session.dryRun) session.tell(title, 'BUILD');
     const root = isBuilt ? await build() : found;
+    if (isBuilt && root !== undefined) onBuilt(image, root);
     stages.push({ name: stage.name, signature, root });
     commits = await commitsIn(session, image, root, commits, stage);
   }

@@ -1,9 +1,11 @@
+import { createLane } from '../bytes/lane.ts';
 import { createDocuments, pointTo, rewriteImages } from '../content/derivations/rewrite.ts';
 import { derived, type Graph, graphOf } from '../content/graph.ts';
 import type { Signalled, Target } from '../content/transport.ts';
 import { readDocument } from '../content/verify.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
 import { DOCUMENT_LIMITS, isJsonObject, parseJsonObject } from '../oci/json.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import { formatRepository } from '../oci/reference.ts';
@@ -43,6 +45,8 @@ export interface ReleasePlace {
   readonly look?: (repository: RepositoryName) => Repository;
 }
 
+const LOOKS_AT_ONCE = 8;
+
 /** The label in which we write what an image was made of; werf's place for it is docker's own. */
 const PARENT_LABEL = 'io.slipway.dimg.stage';
 
@@ -71,20 +75,20 @@ export async function releasesOf(
   if (root === undefined) throw notBuilt(image);
   const parent = (await readImage(store, root, { signal })).manifest.config.digest;
   const repository = isPlain ? repo : dimgRepository(repo, image.name);
-  const releases: Release[] = [];
-  for (const { scheme, tags: wanted } of tags) {
+  const asked = tags.map(async ({ scheme, tags: wanted }): Promise<Release> => {
     const graph = await asRelease(graphOf(store, root, image.name ?? 'dimg'), scheme, parent, {
       signal,
     });
-    const names: WantedName[] = [];
-    for (const tag of wanted) {
-      const isThere =
-        look !== undefined && (await standsFor(look(repository), tag, parent, session));
-      names.push({ name: `${formatRepository(repository)}:${tag}`, tag, isThere });
-    }
-    releases.push({ graph, repository, names });
-  }
-  return releases;
+    const { digest } = await graph.root();
+    const isThere = async (tag: string): Promise<boolean> =>
+      look !== undefined &&
+      (await standsFor(look(repository), tag, digest, session, isMadeOf(parent)));
+    const names = wanted.map(async (tag) => ({
+      ...{ name: `${formatRepository(repository)}:${tag}`, tag, isThere: await isThere(tag) },
+    }));
+    return { graph, repository, names: await Promise.all(names) };
+  });
+  return await Promise.all(asked);
 }
 
 /** The stages of images and of all that they are made of, as releases of REPO, the last first. */
@@ -96,27 +100,15 @@ export async function stageReleases(
   look: (repository: RepositoryName) => Repository,
 ): Promise<readonly Release[]> {
   const { config, store, signal } = session;
-  const releases = new Map<string, Release>();
+  const found = new Map<string, { readonly root: Descriptor; readonly title: string }>();
   const seen = new Set<ImageConfig>();
   const add = async (image: ImageConfig): Promise<void> => {
     if (seen.has(image)) return;
     seen.add(image);
     const signed = await stages.of(image);
     for (const { name, signature, root } of signed.stages.toReversed()) {
-      if (root === undefined || releases.has(signature)) continue;
-      const tag = `dimgstage-${signature}`;
-      const there = await remoteLabels(look(repo), tag, session);
-      releases.set(signature, {
-        graph: graphOf(store, root, `${image.name ?? 'dimg'}, stage ${name}`),
-        repository: repo,
-        names: [
-          {
-            name: `${formatRepository(repo)}:${tag}`,
-            tag,
-            isThere: there?.labels['werf-dimg'] === 'false',
-          },
-        ],
-      });
+      if (root === undefined || found.has(signature)) continue;
+      found.set(signature, { root, title: `${image.name ?? 'dimg'}, stage ${name}` });
     }
     for (const { kind, name } of neededBy(image)) {
       const other = config.images.find((each) => each.kind === kind && each.name === name);
@@ -124,8 +116,20 @@ export async function stageReleases(
     }
   };
   for (const image of images) await add(image);
-  signal.throwIfAborted();
-  return [...releases.values()];
+  const lane = createLane(LOOKS_AT_ONCE);
+  const asked = [...found].map(([signature, { root, title }]) =>
+    lane.run(async (): Promise<Release> => {
+      const tag = `dimgstage-${signature}`;
+      const isThere = await standsFor(look(repo), tag, root.digest, session, isStage);
+      const name = `${formatRepository(repo)}:${tag}`;
+      return {
+        graph: graphOf(store, root, title),
+        repository: repo,
+        names: [{ name, tag, isThere }],
+      };
+    }, signal),
+  );
+  return await Promise.all(asked);
 }
 
 /** The publication of what isn't there yet. */
@@ -179,38 +183,42 @@ async function asRelease(
   return derived(graph, documents.over(graph.source), root);
 }
 
-/** True if a tag of a repository stands for what was made of the same stage. */
+/** What the config of a published image tells of it. */
+interface Told {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly parent: unknown;
+}
+
+function isMadeOf(stage: string): (told: Told) => boolean {
+  return ({ labels, parent }) =>
+    labels['werf-dimg'] === 'true' && (labels[PARENT_LABEL] === stage || parent === stage);
+}
+
+function isStage({ labels }: Told): boolean {
+  return labels['werf-dimg'] === 'false';
+}
+
+/** True if a tag stands for an image, or for another one that tells what `isSame` wants. */
 async function standsFor(
   repository: Repository,
   tag: string,
-  parent: string,
-  session: DimgSession,
-): Promise<boolean> {
-  const found = await remoteLabels(repository, tag, session);
-  if (found?.labels['werf-dimg'] !== 'true') return false;
-  return found.labels[PARENT_LABEL] === parent || found.parent === parent;
-}
-
-async function remoteLabels(
-  repository: Repository,
-  tag: string,
+  digest: Digest,
   { signal, emit }: DimgSession,
-): Promise<
-  { readonly labels: Readonly<Record<string, string>>; readonly parent: unknown } | undefined
-> {
+  isSame: (told: Told) => boolean,
+): Promise<boolean> {
   try {
     const root: Descriptor = await repository.resolve(tag, { signal });
+    if (root.digest === digest) return true;
     const { config } = await readImage(repository, root, { signal });
     const container = config.json.container_config;
-    return {
-      labels: labelsOf(config),
-      parent: isJsonObject(container) ? container.Image : undefined,
-    };
+    const parent = isJsonObject(container) ? container.Image : undefined;
+    return isSame({ labels: labelsOf(config), parent });
   } catch (error) {
-    if (isSlipwayError(error, 'NOT_FOUND')) return undefined;
+    // Some registries let nobody look at what isn't there; whether we may push is seen by pushing.
+    if (isSlipwayError(error, 'NOT_FOUND', 'DENIED')) return false;
     if (!isSlipwayError(error, 'CONTENT_INVALID', 'CONTENT_MISSING', 'SIZE_MISMATCH')) throw error;
     emit({ type: 'warning', message: `Ignore broken tag '${tag}': ${error.message}` });
-    return undefined;
+    return false;
   }
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { builtStage, createStages, type DimgStages } from '../../dimg/build-dimgs.ts';
 import type { ImageConfig } from '../../dimg/config.ts';
 import { readProject } from '../../dimg/project.ts';
-import { namesOf, type Release, releasesOf, stageReleases } from '../../dimg/publish.ts';
+import { type Release, releasesOf, stageReleases } from '../../dimg/publish.ts';
 import { pullStages } from '../../dimg/pull-stages.ts';
 import { parseRepo } from '../../dimg/repo.ts';
 import { onlyDimg, selectDimgs } from '../../dimg/select.ts';
@@ -18,6 +18,7 @@ import {
   type DimgFlags,
   type DimgPushFlags,
 } from '../dimg-flags.ts';
+import { pushWords } from '../dimg-push.ts';
 import { nameLocally, opener, release } from '../dimg-release.ts';
 import { hostsOfRepo, openDimgSession, repoAndPatterns, wantedTags } from '../dimg-session.ts';
 import { dimgUpkeep } from './dimg-upkeep.ts';
@@ -188,38 +189,4 @@ async function pullFrom(
   { all = false }: StagesFlags,
 ): Promise<void> {
   await pullStages(session, images, (await opener(session))(repo), { all });
-}
-
-async function pushWords(
-  cli: Cli,
-  words: readonly string[],
-  flags: DimgPushFlags,
-  missing: 'build' | 'leave',
-  isPlain = false,
-): Promise<void> {
-  const { repo: text, patterns } = repoAndPatterns(words);
-  await run(cli, flags, hostsOfRepo(text), async (context) => {
-    const session = await openDimgSession(context, flags, { repo: text });
-    const repo = parseRepo(text, session.project);
-    const images = selectDimgs(session.config, patterns);
-    if (isPlain) onlyDimg(images);
-    const tags = await wantedTags(session, flags);
-    const open = await opener(session);
-    const stages = createStages(session, missing);
-    if (missing === 'build') await buildAll(stages, images);
-    const isUnbuilt = missing === 'build' && session.dryRun;
-    const releases: Release[] =
-      flags.withStages === true
-        ? [...(await stageReleases(session, stages, images, repo, open))]
-        : [];
-    for (const image of images) {
-      const signed = await stages.of(image);
-      if (isUnbuilt && signed.stages.at(-1)?.root === undefined) {
-        for (const name of namesOf(image, { repo, isPlain, tags })) session.tell(name, 'PUSH');
-        continue;
-      }
-      releases.push(...(await releasesOf(session, signed, { repo, isPlain, tags, look: open })));
-    }
-    await release(context, session, releases, open);
-  });
 }
