@@ -35,7 +35,8 @@ await rm(DIST, { recursive: true, force: true });
 const [command] = await Promise.all([
   build({
     ...SHARED,
-    entryPoints: { cli: 'src/cli/main.ts' },
+    // What runs in a thread of its own stands beside the chunks that start it.
+    entryPoints: { cli: 'src/cli/main.ts', 'cli/template-worker': 'src/jet/template-worker.ts' },
     chunkNames: 'cli/[name]-[hash]',
     // Its main file can't be bundled: it asks for its parts with a require() that is handed to it.
     alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },

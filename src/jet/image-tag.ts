@@ -1,6 +1,7 @@
 import { isTag } from '../oci/reference.ts';
 import type { Value } from './document.ts';
 import { momentText, readMoment } from './moment.ts';
+import { renderTemplate } from './template.ts';
 
 const MAX_TEMPLATE = 4096;
 const MAX_TAG = 128;
@@ -54,18 +55,10 @@ async function render(
         return `.${name}`;
       }),
   );
-  // 5 MB of WebAssembly: loaded where a template is used.
-  const { parse } = await import('@evertdespiegeleer/go-template');
-  try {
-    return await parse(known, values);
-  } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    const names = [...Object.keys(texts), 'Ci', 'Time'].sort().join(', ');
-    throw value.wrong(
-      `is a template that fails: ${said || 'it goes on for ever'}`,
-      `known are ${names}`,
-    );
-  }
+  const rendered = await renderTemplate({ template: known, values });
+  if ('text' in rendered) return rendered.text;
+  const names = [...Object.keys(texts), 'Ci', 'Time'].sort().join(', ');
+  throw value.wrong(`is a template that fails: ${rendered.problem}`, `known are ${names}`);
 }
 
 /** A text in quotes, which is left alone, or a method of the time with the text it is given. */

@@ -94,3 +94,30 @@ test('a template that fails says where and why', async (t) => {
     });
   }
 });
+
+/** 2^40 calls, in 2000 characters. */
+const MANY_CALLS = [
+  ...Array.from({ length: 40 }, (_, at) => {
+    const call = `{{template "${at}"}}`;
+    return `{{define "${at + 1}"}}${call}${call}{{end}}`;
+  }),
+  '{{define "0"}}{{end}}{{template "40"}}',
+].join('');
+
+test('a template that would take all memory or go on for ever is stopped, and the next one works', async (t) => {
+  const doubled = '{{ $a = print $a $a }}'.repeat(13);
+  const greedy: Readonly<Record<string, RegExp>> = {
+    [`{{ $a := printf "%1000000s" "x" }}${doubled}{{ len $a }}`]: /needs more than 128 MiB/,
+    '{{ printf "%1000000s" "x" }}': /gives more than 65536 characters/,
+    [MANY_CALLS]: /takes more than 3 seconds/,
+  };
+  for (const [text, said] of Object.entries(greedy)) {
+    await assert.rejects(tagOf(t, text), (error) => {
+      assert.ok(isSlipwayError(error, 'CONFIG_INVALID'));
+      assert.match(error.message, said);
+      return true;
+    });
+    assert.equal(await tagOf(t, '{{ .CiName }}'), 'codeship');
+  }
+  assert.ok(process.memoryUsage().rss < 1_000_000_000);
+});
