@@ -15,7 +15,19 @@ const PACKAGES: Readonly<Record<string, string>> = {
   script: 'bsdutils',
 };
 
-const SEARCH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
+/**
+ * Root of unpacked clients of registries that Debian 12 hasn't: its packages `crane` and `oras` of a
+ * later release, by `dpkg -x`. `.ci/run` unpacks them.
+ */
+const CLIENTS = process.env.SLIPWAY_CLIENTS ?? '';
+/** Those that `.ci/run` found in no release. */
+const NO_CLIENTS = (process.env.SLIPWAY_NO_CLIENTS ?? '').split(' ');
+
+const SEARCH = [
+  process.env.PATH ?? '',
+  ...(CLIENTS === '' ? [] : [path.join(CLIENTS, 'usr/bin')]),
+  ...['/usr/sbin', '/sbin', '/usr/bin', '/bin'],
+].join(':');
 
 /** Where a program is, or undefined. */
 export function findProgram(name: string): string | undefined {
@@ -44,6 +56,13 @@ export function missing(...names: readonly string[]): string | false {
 /** Like {@link missing}, for engines, which also need root. */
 export function missingEngine(...names: readonly string[]): string | false {
   return process.getuid?.() === 0 ? missing(...names) : skipReason('needs root to start an engine');
+}
+
+/** Like {@link missing}, for a client of registries that only later releases of Debian have. */
+export function missingClient(name: string): string | false {
+  if (findProgram(name) !== undefined) return false;
+  if (NO_CLIENTS.includes(name)) return `no release of Debian has a ${name} that runs here`;
+  return skipReason(`needs ${name}, of a later Debian, in the folder that SLIPWAY_CLIENTS names`);
 }
 
 /** The reason why a test is skipped; in CI it is an error instead. */

@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startDockerd } from '../rig/dockerd.ts';
+import { type DockerdOptions, missingNewerDocker, startDockerd } from '../rig/dockerd.ts';
 import { importBase } from '../rig/images.ts';
 import type { Owner } from '../rig/lifetime.ts';
+import { LONG } from '../rig/long.ts';
 import { PODMAN_BASE, preparePodmanWithBase } from '../rig/podman-base.ts';
-import { findProgram, missing, missingEngine, mustRun } from '../rig/programs.ts';
+import { missing, missingClient, missingEngine, mustRun } from '../rig/programs.ts';
 
 /** A program that talks to registries, with an image to push and settings of its own. */
 export interface Client {
@@ -27,21 +28,26 @@ export interface ClientKind {
   start(owner: Owner, dir: string, digest: string): Promise<Client>;
 }
 
-/** Debian has these since trixie only, so that CI goes without them. */
-function missingPeer(name: string): string | false {
-  return findProgram(name) === undefined ? `needs ${name}, of Debian trixie` : false;
-}
-
 export const CLIENTS: readonly ClientKind[] = [
-  { name: 'docker', missing: () => missingEngine('dockerd', 'docker', 'busybox'), start: docker },
+  {
+    name: 'docker',
+    missing: () => missingEngine('dockerd', 'docker', 'busybox'),
+    start: (owner) => docker(owner, {}),
+  },
+  // Without containerd's store it pushes and pulls as the older one does.
+  ...(LONG ? (['classic', 'containerd'] as const) : (['containerd'] as const)).map((newer) => ({
+    name: `docker-26-${newer}`,
+    missing: missingNewerDocker,
+    start: (owner: Owner) => docker(owner, { newer }),
+  })),
   { name: 'podman', missing: () => missingEngine('podman', 'runc', 'busybox'), start: podman },
   { name: 'skopeo', missing: () => missing('skopeo'), start: skopeo },
-  { name: 'oras', missing: () => missingPeer('oras'), start: oras },
-  { name: 'crane', missing: () => missingPeer('crane'), start: crane },
+  { name: 'oras', missing: () => missingClient('oras'), start: oras },
+  { name: 'crane', missing: () => missingClient('crane'), start: crane },
 ];
 
-async function docker(owner: Owner): Promise<Client> {
-  const engine = await startDockerd(owner);
+async function docker(owner: Owner, options: DockerdOptions): Promise<Client> {
+  const engine = await startDockerd(owner, options);
   await importBase(owner, engine);
   const { docker: run } = engine;
   // With a login in its file, it looks for no credential store of the machine.
@@ -86,7 +92,7 @@ async function podman(owner: Owner): Promise<Client> {
       await run('pull', '--quiet', plain, image);
       await run('tag', image, PODMAN_BASE);
       const id = await idOf(image);
-      await run('untag', image);
+      await run('untag', image, image);
       return id;
     },
   };
