@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CiFlags } from '../jet/ci.ts';
 import { KEY_FILE } from '../jet/key.ts';
 import { splitText } from '../jet/words.ts';
@@ -34,6 +34,7 @@ export interface StepsFlags extends ProjectFlags, RegistryFlags, CiFlags {
   readonly pullIfPresent?: boolean;
   readonly parallel?: boolean;
   readonly remove?: boolean;
+  readonly keepVolumeContainers?: boolean;
 }
 
 /** Adds the options of commands that run containers of a project. */
@@ -51,6 +52,8 @@ export function addPipelineFlags(command: Command): Command {
     .option('--no-cache', 'build anew what an earlier build has made')
     .option('--pull-if-present', 'look in registries for newer images than those that are here')
     .option('--no-remove', 'leave containers, networks and volumes in the engine')
+    .option('--keep-volume-containers', 'leave volumes, and the containers that only hold them')
+    .addOption(new Option('--print-build-output', 'what builds print is always shown').hideHelp())
     .option('-T, --no-tty', 'no terminal for containers; steps never have one');
   for (const [flag, what] of CI_FLAGS) command.option(`--ci-${flag} <TEXT>`, what);
   return command;
@@ -65,6 +68,8 @@ const CI_FLAGS = [
   ['committer-email', 'CI_COMMITTER_EMAIL'],
   ['committer-name', 'CI_COMMITTER_NAME'],
   ['committer-username', 'CI_COMMITTER_USERNAME'],
+  ['pr-number', 'CI_PR_NUMBER (default: that of our own environment)'],
+  ['pull-request', 'CI_PULL_REQUEST (default: that of our own environment)'],
   ['project-id', 'CI_PROJECT_ID'],
   ['repo-name', 'CI_REPO_NAME'],
 ] as const;
@@ -79,7 +84,7 @@ export function pipelineFlags(flags: StepsFlags): PipelineFlags {
     noCache: flags.cache === false,
     pullIfPresent: flags.pullIfPresent === true,
     parallel: flags.parallel !== false,
-    isKept: flags.remove === false,
+    kept: flags.remove === false ? 'all' : flags.keepVolumeContainers ? 'volumes' : 'nothing',
   };
 }
 

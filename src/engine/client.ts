@@ -32,6 +32,8 @@ export interface Engine {
   /** for people: `docker at unix:///var/run/docker.sock` */
   readonly name: string;
   readonly product: EngineProduct;
+  /** where it was found */
+  readonly address: EngineAddress;
   /** the engine's own version */
   readonly version: string;
   /** version of the API that is spoken: `1.41` */
@@ -106,7 +108,7 @@ async function connectTo(address: EngineAddress, options: ConnectOptions): Promi
   const base = new URL(`${origin}://${address.kind === 'tcp' ? address.host : 'localhost'}`);
   try {
     const found = await greet(http, base, options, where);
-    return createEngine(http, base, where, found);
+    return createEngine(http, base, where, { ...found, address });
   } catch (error) {
     await http.close();
     options.signal?.throwIfAborted();
@@ -172,7 +174,12 @@ function described(body: Buffer, where: string): Found {
   };
 }
 
-function createEngine(http: Http, base: URL, where: string, found: Found): Engine {
+function createEngine(
+  http: Http,
+  base: URL,
+  where: string,
+  found: Found & Pick<Engine, 'address'>,
+): Engine {
   const { apiVersion } = found;
   const name = `${found.product} at ${where}`;
   const urlOf = ({ path, query = {} }: Pick<EngineRequest, 'path' | 'query'>): URL => {

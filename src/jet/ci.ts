@@ -11,6 +11,9 @@ export interface CiFlags {
   readonly ciCommitterEmail?: string;
   readonly ciCommitterName?: string;
   readonly ciCommitterUsername?: string;
+  /** number and address of the pull request that is built */
+  readonly ciPrNumber?: string;
+  readonly ciPullRequest?: string;
   readonly ciProjectId?: string;
   readonly ciRepoName?: string;
 }
@@ -54,6 +57,9 @@ export async function ciFacts(
     ciCommitterEmail: flags.ciCommitterEmail ?? email,
     ciCommitterName: flags.ciCommitterName ?? name,
     ciCommitterUsername: flags.ciCommitterUsername ?? '',
+    // Codeship tells them to the commands that we are one of.
+    ciPrNumber: flags.ciPrNumber ?? process.env.CI_PR_NUMBER ?? '',
+    ciPullRequest: flags.ciPullRequest ?? process.env.CI_PULL_REQUEST ?? '',
     ciProjectId: flags.ciProjectId ?? '',
     ciRepoName: flags.ciRepoName ?? top.replace(/^.*\//, ''),
     time: new Date(),
@@ -78,6 +84,8 @@ export function ciVariables(facts: CiFacts): Readonly<Record<string, string>> {
     CI_COMMITTER_USERNAME: facts.ciCommitterUsername,
     CI_TIMESTAMP: timestamp(facts.time),
     CI_STRING_TIME: stringTime(facts.time),
+    CI_PR_NUMBER: facts.ciPrNumber,
+    CI_PULL_REQUEST: facts.ciPullRequest,
     ...(facts.isApproved ? { CI_BUILD_APPROVED: 'true' } : {}),
   };
 }

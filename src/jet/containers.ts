@@ -10,8 +10,10 @@ import { type Attached, startAttached } from './attached.ts';
 import { neededBy, referenceOf } from './check.ts';
 import { addressOf, untilHealthy } from './container-state.ts';
 import type { Service } from './definition.ts';
+import { type DockerAccess, dockerAccess } from './docker-access.ts';
 import { findVariables, type VariableSources } from './environment.ts';
 import type { ServiceImages } from './images.ts';
+import { type InnerFile, putFiles } from './inner-files.ts';
 import { labelsOf } from './leftovers.ts';
 import type { Project } from './pipeline.ts';
 import type { Tools } from './tools.ts';
@@ -27,9 +29,11 @@ export interface ContainerOptions {
   /** the build's own variables, which all others override */
   ci(): Readonly<Record<string, string>>;
   readonly pullIfPresent: boolean;
-  /** what a run leaves behind is not removed */
-  readonly isKept: boolean;
+  readonly kept: KeptThings;
 }
+
+/** What a run leaves behind in the engine: volumes are left with the containers that only hold them. */
+export type KeptThings = 'nothing' | 'volumes' | 'all';
 
 /** What is to run, and how it shows. */
 export interface Running {
@@ -40,12 +44,17 @@ export interface Running {
   say(line: string): void;
 }
 
+/** A container, and what is put into it before it starts. */
+interface ServiceSpec extends ContainerSpec {
+  readonly files: readonly InnerFile[];
+}
+
 /** The containers of a run. */
 export interface Containers {
   /** Runs a service with everything that it needs, removes all, and gives the exit status. */
   run(running: Running): Promise<number>;
   /** How a container of a service is made, without what it needs. */
-  spec(service: Service): Promise<ContainerSpec>;
+  spec(service: Service): Promise<ServiceSpec>;
   /** Makes sure that the engine has a service's image, and gives its id there. */
   load(service: Service): Promise<string>;
   /** Removes the volumes of the run. */
@@ -57,6 +66,7 @@ export function createContainers(options: ContainerOptions): Containers {
   const { signal, emit } = tools;
   const id = randomBytes(6).toString('hex');
   const labels = labelsOf(id);
+  const warn = (message: string) => emit({ type: 'warning', message });
   let networks = 0;
   let volumes: RunVolumes | undefined;
   const brought = new Map<string, Promise<string>>();
@@ -76,23 +86,20 @@ export function createContainers(options: ContainerOptions): Containers {
     brought.set(service.name, known);
     return known;
   };
-  const spec = async (service: Service): Promise<ContainerSpec> => {
+  const spec = async (service: Service): Promise<ServiceSpec> => {
     const engine = await engineOf(tools);
     volumes ??= createRunVolumes(engine, { dir: project.dir, prefix: `jet-${id}`, labels });
     const binds: string[] = [];
     for (const volume of service.volumes) binds.push(await volumes.bind(volume));
-    const env = await environmentOf(service, options);
-    if (service.addDocker) {
-      const { DOCKER_HOST: host = '' } = process.env;
-      const path = host.startsWith('unix://') ? host.slice('unix://'.length) : DOCKER_SOCKET;
-      binds.push(`${path}:${DOCKER_SOCKET}`);
-    }
+    const access = service.addDocker ? dockerAccess(engine, warn) : NO_ACCESS;
+    const env = await environmentOf(service, options, access.env);
     const { command, entrypoint, workingDir, user, healthcheck } = service;
     return {
       image: await imageOf(engine, service),
       labels,
       env,
-      volumes: binds,
+      volumes: [...binds, ...access.volumes],
+      files: access.files,
       ...(command === undefined ? {} : { command }),
       ...(entrypoint === undefined ? {} : { entrypoint }),
       ...(workingDir === undefined ? {} : { workingDir }),
@@ -105,7 +112,7 @@ export function createContainers(options: ContainerOptions): Containers {
     spec,
     load: async (service) => imageOf(await engineOf(tools), service),
     async close() {
-      if (!options.isKept) await volumes?.remove();
+      if (options.kept === 'nothing') await volumes?.remove();
     },
     async run({ service, command, entrypoint, say }) {
       const engine = await engineOf(tools);
@@ -114,7 +121,7 @@ export function createContainers(options: ContainerOptions): Containers {
       let network: Made | undefined;
       const hosts: string[] = [];
       const start = async (each: Service, more: Partial<ContainerSpec>, tell: Running['say']) => {
-        const made = await spec(each);
+        const { files, ...made } = await spec(each);
         const ids = (name: string) => begun.get(name)?.container.id ?? '';
         const from = each.volumesFrom.map(({ service: name, mode }) => `${ids(name)}:${mode}`);
         const aliases = namesOf(each.name, [service, ...needed]);
@@ -128,7 +135,7 @@ export function createContainers(options: ContainerOptions): Containers {
               : { network: network.name, aliases, extraHosts: [...hosts] }),
             ...more,
           },
-          { say: tell, signal },
+          { say: tell, signal, prepare: (made) => putFiles(engine, made, files, { signal }) },
         );
         begun.set(each.name, attached);
         return attached;
@@ -166,13 +173,22 @@ export function createContainers(options: ContainerOptions): Containers {
         );
         return await attached.ended();
       } finally {
-        await removeAll([...begun.values()].reverse(), network, options);
+        const all = [...begun].reverse();
+        const stays = (name: string) =>
+          options.kept === 'volumes' &&
+          isOnlyVolumes({ name }, [service, ...needed]) &&
+          name !== service.name;
+        await removeAll(
+          all.map(([name, attached]) => ({ ...attached, isKept: stays(name) })),
+          network,
+          options,
+        );
       }
     },
   };
 }
 
-const DOCKER_SOCKET = '/var/run/docker.sock';
+const NO_ACCESS: DockerAccess = { volumes: [], env: {}, files: [] };
 
 /**
  * The running engine.
@@ -213,7 +229,7 @@ function namesOf(name: string, others: readonly Service[]): readonly string[] {
 }
 
 /** Nobody speaks to it: its volumes are used. */
-function isOnlyVolumes({ name }: Service, others: readonly Service[]): boolean {
+function isOnlyVolumes({ name }: Pick<Service, 'name'>, others: readonly Service[]): boolean {
   return !others.some((each) =>
     [...each.links, ...each.dependsOn].some(({ service }) => service === name),
   );
@@ -222,9 +238,10 @@ function isOnlyVolumes({ name }: Service, others: readonly Service[]): boolean {
 async function environmentOf(
   service: Service,
   { sources, env, ci }: ContainerOptions,
+  engine: Readonly<Record<string, string>>,
 ): Promise<readonly string[]> {
   const found = await findVariables(service.variables, sources);
-  const all = new Map(Object.entries(ci()));
+  const all = new Map(Object.entries({ ...engine, ...ci() }));
   for (const [name, { value }] of found) all.set(name, value);
   for (const word of env) {
     const [name = ''] = word.split('=', 1);
@@ -234,16 +251,17 @@ async function environmentOf(
 }
 
 async function removeAll(
-  all: readonly Attached[],
+  all: readonly (Attached & { readonly isKept: boolean })[],
   network: Made | undefined,
-  { isKept, tools }: ContainerOptions,
+  { kept, tools }: ContainerOptions,
 ): Promise<void> {
   const failures: unknown[] = [];
-  for (const { container, detach } of all) {
+  for (const { container, detach, isKept } of all) {
     detach();
-    if (!isKept) await container.remove().catch((error: unknown) => failures.push(error));
+    if (kept !== 'all' && !isKept)
+      await container.remove().catch((error: unknown) => failures.push(error));
   }
-  if (!isKept) await network?.remove().catch((error: unknown) => failures.push(error));
+  if (kept !== 'all') await network?.remove().catch((error: unknown) => failures.push(error));
   const [first] = failures;
   if (first === undefined) return;
   const why = first instanceof Error ? first.message : String(first);

@@ -4,18 +4,18 @@ import { join } from 'node:path';
 import { askProgram } from '../build/engines/program.ts';
 import { collect } from '../bytes/stream.ts';
 import { readTar } from '../bytes/tar-read.ts';
-import { TAR_END, tarHeader } from '../bytes/tar-write.ts';
 import type { Engine } from '../engine/client.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { startAttached } from './attached.ts';
 import type { Containers } from './containers.ts';
 import type { Service } from './definition.ts';
+import { putFiles } from './inner-files.ts';
 import type { Tools } from './tools.ts';
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
 /** A folder of the container that anybody in it can write to. */
-const FOLDER = 'jet-dockercfg';
-const PATH = `/${FOLDER}/config.json`;
+const OUT = { name: 'jet-dockercfg/', mode: 0o777 };
+const PATH = `/${OUT.name}config.json`;
 
 /**
  * Runs a service whose container writes a docker config to the path that is its only argument, and
@@ -28,13 +28,13 @@ export async function generatedByService(
   { tools, containers }: { readonly tools: Tools; readonly containers: Containers },
 ): Promise<Uint8Array> {
   const { signal } = tools;
-  const made = await containers.spec(service);
+  const { files, ...made } = await containers.spec(service);
   const engine = await tools.engine();
   const say = (line: string) => tools.say(`(service: ${service.name}) ${line}`);
   const attached = await startAttached(
     engine,
     { ...made, command: [PATH] },
-    { say, signal, prepare: (id) => makeFolder(engine, id, signal) },
+    { say, signal, prepare: (id) => putFiles(engine, id, [...files, OUT], { signal }) },
   );
   try {
     const status = await attached.ended();
@@ -49,15 +49,6 @@ export async function generatedByService(
     attached.detach();
     await attached.container.remove();
   }
-}
-
-async function makeFolder(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
-  const folder = { name: `${FOLDER}/`, sizeBytes: 0, type: 'directory', mode: 0o777 } as const;
-  const body = Buffer.concat([tarHeader(folder), TAR_END]);
-  const path = `/containers/${id}/archive`;
-  const what = 'prepare a container';
-  const request = { method: 'PUT', path, query: { path: '/' }, body, what, signal } as const;
-  await (await engine.send(request)).drop();
 }
 
 async function readOut(

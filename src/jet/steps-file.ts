@@ -81,7 +81,11 @@ function readStep(where: Value, from: Inherited, reading: Reading): Step {
     const name = nameOf(where, type?.text() ?? kind, from, reading);
     const { depth } = from;
     const inherited = { ...from, credentials: base.credentials, depth: depth + 1 };
-    const order = type?.text() === 'parallel' ? ('parallel' as const) : ('serial' as const);
+    const isSerial = !['parallel', 'matrix'].includes(type?.text() ?? '');
+    const order = isSerial ? ('serial' as const) : ('parallel' as const);
+    if (type?.text() === 'matrix' && !fields.has('services')) {
+      throw where.wrong('is a matrix without services', 'name those that its steps run in');
+    }
     const steps = readMembers(where, order, inherited, reading);
     return kind === 'manual'
       ? { kind, name, ...base, steps }
@@ -119,7 +123,7 @@ function kindOf(where: Value, fields: ReadonlyMap<string, Value>): Kind {
     if (hasCommand) return 'run';
     throw where.wrong(
       'has neither type nor command',
-      'a step runs a command, or has the type push, parallel, serial or manual',
+      'a step runs a command, or has the type push, parallel, serial, matrix or manual',
     );
   }
   const word = type.text();
@@ -136,9 +140,12 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
   ['push', 'push'],
   ['parallel', 'group'],
   ['serial', 'group'],
+  // A word of jet's own examples: all steps once for each of its services.
+  ['matrix', 'group'],
   ['manual', 'manual'],
 ]);
-const TYPES_HINT = 'types are push, parallel, serial and manual; a step with a command has none';
+const TYPES_HINT =
+  'types are push, parallel, serial, matrix and manual; a step with a command has none';
 
 function serviceOf(where: Value, fields: ReadonlyMap<string, Value>, from: Inherited): string {
   const own = fields.get('service');

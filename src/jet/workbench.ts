@@ -2,7 +2,7 @@ import { collect, readFileBytes } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
 import { generatorsOf } from './check.ts';
 import { type CiFacts, type CiFlags, ciFacts, ciVariables } from './ci.ts';
-import { type Containers, createContainers } from './containers.ts';
+import { type Containers, createContainers, type KeptThings } from './containers.ts';
 import {
   createStepCredentials,
   type GivenCredentials,
@@ -30,8 +30,7 @@ export interface PipelineFlags extends CiFlags, GivenCredentials {
   /** look in registries for images that are here already */
   readonly pullIfPresent: boolean;
   readonly parallel: boolean;
-  /** nothing is removed from the engine */
-  readonly isKept: boolean;
+  readonly kept: KeptThings;
 }
 
 /** What commands of a project work with. */
@@ -100,7 +99,7 @@ export async function prepareWorkbench(
     env: flags.env,
     ci: () => ciVariables(facts),
     pullIfPresent: flags.pullIfPresent,
-    isKept: flags.isKept,
+    kept: flags.kept,
   });
   return {
     project,

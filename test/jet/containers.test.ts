@@ -7,6 +7,7 @@ import { encrypt } from '../../src/jet/encryption.ts';
 import { type CommandLine, prepareCommandLine } from '../cli/in-process.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { type Docker, startDockerd } from '../rig/dockerd.ts';
+import { makeEngineCertificates } from '../rig/engine-certificates.ts';
 import { busyboxRoot, importBase } from '../rig/images.ts';
 import { type Owner, tempDir } from '../rig/lifetime.ts';
 import { MAIN } from '../rig/main.ts';
@@ -14,7 +15,14 @@ import { findProgram, missingEngine, mustRun } from '../rig/programs.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { writeProject } from './project.ts';
 
-const skip = missingEngine('dockerd', 'docker', 'busybox', 'docker-registry', 'htpasswd');
+const skip = missingEngine(
+  'dockerd',
+  'docker',
+  'busybox',
+  'docker-registry',
+  'htpasswd',
+  'openssl',
+);
 
 /** An app that is built without any engine. */
 const APP = 'FROM scratch\nCOPY root /\nENV PATH=/bin\nCMD ["sh", "-c", "echo own command"]\n';
@@ -23,9 +31,11 @@ suite('pipelines with containers of a running Docker', { skip }, () => {
   let docker: Docker;
   let slipway: CommandLine;
   let env: Readonly<Record<string, string>>;
+  let certificates: string;
 
   before(async () => {
-    docker = await startDockerd(THIS_FILE);
+    certificates = await makeEngineCertificates(THIS_FILE);
+    docker = await startDockerd(THIS_FILE, { certificates });
     env = { DOCKER_HOST: docker.env.DOCKER_HOST ?? '' };
     slipway = await prepareCommandLine(THIS_FILE, env);
     await importBase(THIS_FILE, docker);
@@ -99,7 +109,7 @@ app:
   volumes: ["./seen:/seen:ro"]
 `;
     const script =
-      'cat /seen/file; echo "$A|$B|$C|$D|$CI_BRANCH|$CI_BUILD_ID|$PWD|$(echo -n $E | /bin/busybox wc -c)"; id -u';
+      'cat /seen/file; echo "$A|$B|$C|$D|$CI_BRANCH|$CI_BUILD_ID|$CI_PR_NUMBER|$CI_PULL_REQUEST|$PWD|$(echo -n $E | /bin/busybox wc -c)"; id -u';
     const steps = JSON.stringify([{ name: 'say', service: 'app', command: [script] }]);
     const dir = await project(t, services, steps, {
       vars: '# none\nB=file\nC=file\nD=file\n',
@@ -109,12 +119,13 @@ app:
     });
     await chmod(dir, 0o755);
     const words = ['-e', 'D=given', '--ci-branch', 'theirs', '--ci-build-id', '42'];
+    words.push('--ci-pr-number=7', '--ci-pull-request=https://x/pull/7');
     const { code, stdout, stderr } = await run(dir, ...words);
     assert.equal(code, 0, stderr + stdout);
     assert.match(stdout, /^\(step: say\) from outside$/m);
     assert.match(
       stdout,
-      /^\(step: say\) plain\|file\|(?:encrypted-file|\*\*\*)\|given\|mine\|42\|\/tmp\|10$/m,
+      /^\(step: say\) plain\|file\|(?:encrypted-file|\*\*\*)\|given\|mine\|42\|7\|https:\/\/x\/pull\/7\|\/tmp\|10$/m,
     );
     assert.equal(await remains(), '');
   });
@@ -268,6 +279,50 @@ other: {image: base, entrypoint: [/bin/sh, -c]}
     assert.equal((await docker.docker('ps', '--all', '--quiet')).split('\n').length, 3);
     const removed = await slipway.must(['jet', 'cleanup']);
     assert.equal(removed.filter((line) => line.endsWith(' removed')).length, 5, removed.join());
+    assert.equal(await remains(), '');
+  });
+
+  test('add_docker gives a container the address of an engine that is reached by TCP, and its certificates', async (t) => {
+    const at = (name: string) => `${name}=${path.join(certificates, name)}.pem`;
+    const words = [`host=tcp://${docker.tcpHost}`, at('ca'), at('cert'), at('key')].join(',');
+    await docker.docker('context', 'create', 'there', '--docker', words);
+    const there = {
+      DOCKER_HOST: '',
+      DOCKER_CONTEXT: 'there',
+      DOCKER_CONFIG: docker.env.DOCKER_CONFIG ?? '',
+    };
+    const see =
+      'echo "$DOCKER_HOST $DOCKER_TLS_VERIFY $DOCKER_CERT_PATH" && cd $DOCKER_CERT_PATH && /bin/busybox ls && cat key.pem';
+    const dir = await project(
+      t,
+      'app: {image: base, add_docker: true, user: "65534", entrypoint: [/bin/sh, -c]}',
+      JSON.stringify([{ name: 'a', service: 'app', command: [see] }]),
+    );
+    const steps = ['jet', 'steps', '--progress', 'none', '--dir', dir];
+    const { code, stdout, stderr } = await slipway.run(steps, undefined, there);
+    assert.equal(code, 0, stdout + stderr);
+    const said = stdout.replaceAll('(step: a) ', '');
+    const names = `tcp://${docker.tcpHost} 1 /jet-docker\nca.pem\ncert.pem\nkey.pem\n`;
+    assert.ok(said.startsWith(names), stdout);
+    assert.ok(said.includes(await readFile(path.join(certificates, 'key.pem'), 'utf8')));
+    assert.match(stderr, /a container can't reach the engine at 127\.0\.0\.1:\d+/);
+    assert.equal(await remains(), '');
+  });
+
+  test('--keep-volume-containers leaves volumes and what only holds them', async (t) => {
+    const services = `
+data: {image: base, command: echo made, volumes: [/data]}
+db: {image: base, command: cat}
+app: {image: base, volumes_from: [data], links: [db]}
+`;
+    const dir = await project(t, services, '- {name: a, service: app, command: echo done}');
+    const { code, stdout, stderr } = await run(dir, '--keep-volume-containers');
+    assert.equal(code, 0, stdout + stderr);
+    const removed = await slipway.must(['jet', 'cleanup']);
+    assert.deepEqual(
+      removed.map((line) => line.replace(/ .* /, ' ')),
+      ['container removed', 'volume removed'],
+    );
     assert.equal(await remains(), '');
   });
 

@@ -5,6 +5,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { isSlipwayError } from '../../src/errors.ts';
 import type { Project } from '../../src/jet/pipeline.ts';
 import { readProject } from '../../src/jet/project.ts';
+import { allSteps } from '../../src/jet/step.ts';
 import { prepareCommandLine } from '../cli/in-process.ts';
 import { tempDir } from '../rig/lifetime.ts';
 
@@ -154,6 +155,25 @@ describe('groups', () => {
     assert.deepEqual(shape(serial.steps), [['serial', 'app a', 'app b', 'db a', 'db b']]);
   });
 
+  test('a matrix is all its steps once for each service, groups inside of it too', async (t) => {
+    const text = `
+- type: matrix
+  services: [app, db]
+  steps:
+  - type: parallel
+    steps: [{command: a}, {type: serial, steps: [{command: b}, {command: c}]}]
+`;
+    const { steps, warnings } = await read(t, { steps: text });
+    const each = (name: string) => [
+      'serial',
+      ['parallel', `${name} a`, ['serial', `${name} b`, `${name} c`]],
+    ];
+    assert.deepEqual(shape(steps), [['parallel', each('app'), each('db')]]);
+    assert.deepEqual(warnings, []);
+    const names = [...allSteps(steps)].map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+  });
+
   test('members inherit service and credentials, names are made and stay the same', async (t) => {
     const text = `
 - type: serial
@@ -182,7 +202,11 @@ const BAD_STEPS: Readonly<Record<string, readonly [string, RegExp]>> = {
   'no list': ['service: app', /is no list of steps/],
   'no step': ['[]', /holds no step/],
   'neither type nor command': ['- service: app', /\[0\] has neither type nor command/],
-  'an unknown type': ['- {type: matrix, steps: []}', /\[0\].type is "matrix", which is no type/],
+  'an unknown type': ['- {type: cube, steps: []}', /\[0\].type is "cube", which is no type/],
+  'a matrix without services': [
+    '- {type: matrix, steps: [{service: app, command: ls}]}',
+    /is a matrix without services/,
+  ],
   'a type that is a word of JavaScript': [
     '- {type: constructor, steps: []}',
     /\[0\].type is "constructor", which is no type/,
