@@ -1,74 +1,89 @@
 import { spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { findProgram } from '../test/rig/programs.ts';
+
+/** A program to run, and what else works for it. */
+export interface Command {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** a daemon that does part of the work: the processor time that it takes meanwhile counts too */
+  readonly daemonPid?: number;
+}
 
 /** What one run of a program cost. */
 export interface Cost {
   readonly seconds: number;
-  /** the largest resident set that it ever had, MiB; 0 where the system doesn't tell */
+  /** user and system time of the program, all it waited for, and its daemon */
+  readonly cpuSeconds: number;
+  /** the largest resident set that the program ever had, MiB; the daemon's isn't in it */
   readonly peakMiB: number;
 }
 
 /**
- * Runs a program that must succeed and measures it. GNU time asks the kernel for the peak of the
- * process that it waited for, so nothing is missed between two looks.
+ * Runs a program that must succeed and measures it. GNU time asks the kernel for what it knows of
+ * the process, so nothing is missed between two looks; without it only the time is told.
  */
-export async function measure(
-  command: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<Cost> {
+async function measure({ args, env, daemonPid }: Command): Promise<Cost> {
+  const isTold = findProgram('time') !== undefined;
+  const [program = '', ...rest] = isTold ? ['time', '-f', '%U %S %M', '--', ...args] : args;
+  const daemonBefore = await cpuOf(daemonPid);
   const started = performance.now();
-  const child = spawn('/usr/bin/time', ['-f', '%M', '--', ...command], {
+  const child = spawn(program, rest, {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => {
-    log += chunk.toString();
+    log = (log + chunk.toString()).slice(-20_000);
   });
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
   });
   const seconds = (performance.now() - started) / 1000;
-  if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}: ${log}`);
-  const peakKiB = Number(/([0-9]+)\s*$/.exec(log)?.[1] ?? 0);
-  return { seconds, peakMiB: peakKiB / 1024 };
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${log}`);
+  const daemon = (await cpuOf(daemonPid)) - daemonBefore;
+  const told = isTold ? /([0-9.]+) ([0-9.]+) ([0-9]+)\s*$/.exec(log) : undefined;
+  return {
+    seconds,
+    cpuSeconds: told ? Number(told[1]) + Number(told[2]) + daemon : Number.NaN,
+    peakMiB: told ? Number(told[3]) / 1024 : Number.NaN,
+  };
 }
 
-/** The middle value; the mean of the two middle ones of an even number. */
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
+/** Runs programs one after the other, as one act. */
+export async function measureAll(commands: readonly Command[]): Promise<Cost> {
+  const costs: Cost[] = [];
+  for (const command of commands) costs.push(await measure(command));
+  return {
+    seconds: costs.reduce((sum, { seconds }) => sum + seconds, 0),
+    cpuSeconds: costs.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+    peakMiB: Math.max(...costs.map(({ peakMiB }) => peakMiB)),
+  };
 }
 
-/** Lets every tool run once in each round: what slows the machine down slows them all down. */
-export async function inTurns(
-  rounds: number,
-  tools: Readonly<Record<string, () => Promise<Cost>>>,
-): Promise<ReadonlyMap<string, readonly Cost[]>> {
-  const costs = new Map<string, Cost[]>();
-  for (let round = 0; round < rounds; round++) {
-    for (const [name, once] of Object.entries(tools)) {
-      costs.set(name, [...(costs.get(name) ?? []), await once()]);
-    }
-  }
-  return costs;
+/** Linux counts processor time in hundredths of a second for user programs. */
+const TICKS_A_SECOND = 100;
+
+/** Processor seconds of a process and of its children, running and ended; 0 without a process. */
+async function cpuOf(pid: number | undefined): Promise<number> {
+  if (pid === undefined) return 0;
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // Behind the program's name, which may hold anything: utime, stime, cutime, cstime.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  const below = (await childrenOf(pid)).map(cpuOf);
+  return (await Promise.all(below)).reduce((sum, seconds) => sum + seconds, ticks / TICKS_A_SECOND);
 }
 
-/** Prints medians, peaks, and the median of the first tool's ratios to each other one by round. */
-export function print(costs: ReadonlyMap<string, readonly Cost[]>): void {
-  const [[first, firstRuns] = ['', []], ...others] = costs;
-  for (const [name, runs] of costs) {
-    const seconds = runs.map((run) => run.seconds);
-    const peak = Math.max(...runs.map(({ peakMiB }) => peakMiB));
-    const list = seconds.map((each) => each.toFixed(2)).join(' ');
-    process.stdout.write(
-      `${name.padEnd(10)} median ${median(seconds).toFixed(2)} s  peak ${peak.toFixed(0)} MiB  (${list})\n`,
-    );
-  }
-  for (const [name, runs] of others) {
-    const ratios = runs.map(({ seconds }, at) => (firstRuns[at]?.seconds ?? 0) / seconds);
-    process.stdout.write(`${first} / ${name}: ${median(ratios).toFixed(2)}\n`);
-  }
+/** Each thread has children of its own. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const lists = threads.map((thread) =>
+    readFile(`/proc/${pid}/task/${thread}/children`, 'utf8').catch(() => ''),
+  );
+  return (await Promise.all(lists))
+    .flatMap((list) => list.trim().split(' '))
+    .filter(Boolean)
+    .map(Number);
 }

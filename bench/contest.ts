@@ -1,0 +1,136 @@
+import path from 'node:path';
+import { startDockerRegistry } from '../test/rig/docker-registry.ts';
+import { atEnd, type Owner, tempDir } from '../test/rig/lifetime.ts';
+import { ownerWithEnd } from '../test/rig/owner.ts';
+import type { Bench } from './bench.ts';
+import { startDelay } from './delay.ts';
+import { layerBytesOf } from './held.ts';
+import { type Command, type Cost, measureAll } from './measure.ts';
+import { profiled } from './profile.ts';
+import { startWire, type Wire } from './wire.ts';
+
+/** Where and with what a contender runs. */
+export interface Place {
+  /** `127.0.0.1:PORT` of the registry */
+  readonly host: string;
+  /** HOME and such: folders of its own, of which nothing is left from an earlier run */
+  readonly env: Readonly<Record<string, string>>;
+  readonly owner: Owner;
+}
+
+/** One who publishes, and is measured. */
+export interface Contender {
+  readonly name: string;
+  /** Slipway: all others are compared with it */
+  readonly isOurs?: boolean;
+  /** What isn't measured but has to be done first. */
+  prepare?(place: Place): Promise<void>;
+  publish(place: Place): readonly Command[];
+  /** what ran is no program of its own, or tells its time itself */
+  measured?(place: Place): Promise<Cost>;
+  /** nothing reaches the registry: there is nothing to count */
+  readonly isOffline?: boolean;
+  /** it sends layers only: there is no image to look at */
+  readonly sendsNoManifest?: boolean;
+}
+
+/** What came out for one contender. */
+export interface Outcome {
+  readonly contender: Contender;
+  readonly costs: readonly Cost[];
+  /** of one more run that isn't timed, for what counts slows it down */
+  readonly wire?: Wire;
+  /** sizes of the layers that it published, as the registry has them */
+  readonly layerBytes?: number;
+}
+
+export interface ContestOptions {
+  readonly rounds?: number;
+  /** how far away the registry is, each way */
+  readonly delayMs?: number;
+  /** reference of the published image without the host */
+  readonly image?: string;
+}
+
+/**
+ * Lets every contender publish once in each round, each time to a registry whose storage is empty:
+ * what slows the machine down for a while slows them all down.
+ */
+export async function contest(
+  bench: Bench,
+  title: string,
+  contenders: readonly Contender[],
+  options: ContestOptions = {},
+): Promise<readonly Outcome[]> {
+  const { rounds = bench.rounds, image = 'bench:1' } = options;
+  const outcomes: Outcome[] = [];
+  for (const contender of contenders) {
+    bench.say(`${title}: ${contender.name}, counted`);
+    outcomes.push(await counted(bench, contender, image));
+  }
+  const costs = new Map<Contender, Cost[]>(contenders.map((contender) => [contender, []]));
+  for (let round = 1; round <= rounds; round++) {
+    bench.say(`${title}: round ${round} of ${rounds}`);
+    for (const contender of contenders) {
+      const cost = await alone(bench, options, (place) => runOf(contender, place));
+      costs.get(contender)?.push(cost);
+    }
+  }
+  return outcomes.map((outcome) => ({ ...outcome, costs: costs.get(outcome.contender) ?? [] }));
+}
+
+async function runOf(contender: Contender, place: Place): Promise<Cost> {
+  await contender.prepare?.(place);
+  return await (contender.measured?.(place) ?? measureAll(contender.publish(place)));
+}
+
+async function counted(bench: Bench, contender: Contender, image: string): Promise<Outcome> {
+  if (contender.isOffline) return { contender, costs: [] };
+  return await alone(bench, {}, async (place) => {
+    const wire = await startWire(place.owner, place.host);
+    await runOf(contender, { ...place, host: wire.host });
+    if (bench.profiles !== undefined && contender.isOurs) {
+      await alone(bench, {}, async (other) => {
+        await contender.prepare?.(other);
+        await measureAll(profiled(contender.publish(other), bench, contender.name));
+      });
+    }
+    if (contender.sendsNoManifest) return { contender, costs: [], wire };
+    return { contender, costs: [], wire, layerBytes: await layerBytesOf(place.host, image) };
+  });
+}
+
+/** Runs something with a registry and folders of its own, which are gone afterwards. */
+async function alone<T>(
+  bench: Bench,
+  { delayMs = 0 }: ContestOptions,
+  act: (place: Place) => Promise<T>,
+): Promise<T> {
+  const { owner, end } = ownerWithEnd();
+  // An interrupted program ends here too.
+  atEnd(bench.owner, end);
+  try {
+    const { host } = await startDockerRegistry(owner);
+    return await act({
+      host: delayMs > 0 ? await startDelay(owner, host, delayMs) : host,
+      env: await freshUser(bench, owner),
+      owner,
+    });
+  } finally {
+    await end();
+  }
+}
+
+/** The environment of a user who has run nothing here but has Node's compile cache. */
+async function freshUser(bench: Bench, owner: Owner): Promise<Readonly<Record<string, string>>> {
+  const folder = await tempDir(owner);
+  return {
+    HOME: folder,
+    SLIPWAY_HOME: path.join(folder, 'slipway'),
+    XDG_CACHE_HOME: path.join(bench.home, 'cache'),
+    XDG_RUNTIME_DIR: folder,
+    DOCKER_CONFIG: path.join(folder, 'docker'),
+    DOCKER_HOST: `unix://${path.join(folder, 'no-engine')}`,
+    TMPDIR: folder,
+  };
+}

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { glob, open, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { mustRun } from '../../test/rig/programs.ts';
+import { seededBytes } from './seeded.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+
+/**
+ * What a file holds: machine code (of this Node), text (sources and documents of the packages that
+ * the lock file names), or bytes that no compressor makes smaller.
+ */
+export type Kind = 'binary' | 'text' | 'random';
+
+export interface Content {
+  readonly kind: Kind;
+  readonly sizeBytes: number;
+  /** where in the endless stream of its kind it begins */
+  readonly offsetBytes?: number;
+}
+
+/** What the bytes of text and binaries depend on. */
+export async function sourcesKey(): Promise<string> {
+  const hash = createHash('sha256').update(process.version);
+  return hash
+    .update(await readFile(path.join(ROOT, 'package-lock.json')))
+    .digest('hex')
+    .slice(0, 12);
+}
+
+/** Makes a layer's tar with one file for each content; the same contents make the same tar. */
+export async function makeLayer(
+  folder: string,
+  name: string,
+  contents: readonly Content[],
+): Promise<void> {
+  const files: string[] = [];
+  for (const [at, content] of contents.entries()) {
+    const file = `${name}-${at}-${content.kind}`;
+    await writeContent(path.join(folder, file), content);
+    files.push(file);
+  }
+  await makeTar(folder, name, files);
+  await mustRun('rm', ['--', ...files], { cwd: folder });
+}
+
+/** Puts files together into a tar that is the same whenever and by whomever it is made. */
+export async function makeTar(
+  folder: string,
+  name: string,
+  files: readonly string[],
+): Promise<void> {
+  await mustRun(
+    'tar',
+    [
+      ...['--format=ustar', '--owner=0', '--group=0', '--numeric-owner', '--mode=0644'],
+      ...['--mtime=@0', '-cf', name, '--', ...files],
+    ],
+    { cwd: folder },
+  );
+}
+
+async function writeContent(
+  name: string,
+  { kind, sizeBytes, offsetBytes = 0 }: Content,
+): Promise<void> {
+  const file = await open(name, 'wx');
+  try {
+    if (kind === 'random') {
+      for (const chunk of seededBytes(path.basename(name), sizeBytes)) await file.write(chunk);
+      return;
+    }
+    let [skip, left] = [offsetBytes, sizeBytes];
+    for await (const chunk of endless(kind)) {
+      const part = chunk.subarray(skip, skip + left);
+      skip -= Math.min(skip, chunk.byteLength);
+      left -= part.byteLength;
+      await file.write(part);
+      if (left === 0) return;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** All of a kind, over and over: one file after the other, in the order of their names. */
+async function* endless(kind: 'binary' | 'text'): AsyncGenerator<Buffer> {
+  const files = kind === 'binary' ? [process.execPath] : await textFiles();
+  while (true) {
+    for (const file of files) yield* createReadStream(file, { highWaterMark: 1024 * 1024 });
+  }
+}
+
+async function textFiles(): Promise<string[]> {
+  const found = glob('**/*.{js,mjs,cjs,ts,map,json,md,h}', {
+    cwd: path.join(ROOT, 'node_modules'),
+    exclude: (name) => name === '.package-lock.json' || name === '.cache',
+  });
+  const all = await Array.fromAsync(found);
+  return all.sort().map((file) => path.join(ROOT, 'node_modules', file));
+}

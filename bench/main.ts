@@ -1,0 +1,66 @@
+/**
+ * Measures Slipway beside other tools, on loopback. `--help` tells the cases and options.
+ *
+ *     npm run bench -- [OPTIONS] [CASE…]
+ */
+import { writeFile } from 'node:fs/promises';
+import { tempDir } from '../test/rig/lifetime.ts';
+import { ownerWithEnd } from '../test/rig/owner.ts';
+import { findProgram } from '../test/rig/programs.ts';
+import type { Bench, Case, Section } from './bench.ts';
+import { archive } from './cases/archive.ts';
+import { classic, containerd } from './cases/engine.ts';
+import { layout } from './cases/layout.ts';
+import { factsOf } from './machine.ts';
+import { help, type Options, readOptions } from './options.ts';
+import { render } from './report.ts';
+
+const CASES: readonly Case[] = [archive, classic, containerd, layout];
+
+async function benchOf(options: Options, owner: Bench['owner']): Promise<Bench> {
+  const { rounds, scale, images, program, before, profiles, peers } = options;
+  const started = performance.now();
+  return {
+    ...{ owner, rounds, scale, images },
+    home: await tempDir(owner),
+    slipway: [process.execPath, program],
+    ...(before === undefined ? {} : { before: [process.execPath, before] }),
+    ...(profiles === undefined ? {} : { profiles }),
+    has: (peer) => peers.has(peer) && findProgram(peer) !== undefined,
+    say(line) {
+      const seconds = ((performance.now() - started) / 1000).toFixed(0);
+      process.stderr.write(`${seconds.padStart(5)} s  ${line}\n`);
+    },
+  };
+}
+
+async function main(options: Options): Promise<void> {
+  const { owner, end } = ownerWithEnd();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void end().finally(() => process.exit(130)));
+  }
+  try {
+    const bench = await benchOf(options, owner);
+    const texts: string[] = [await factsOf(bench, options)];
+    const tell = (text: string) => {
+      texts.push(text);
+      process.stdout.write(`${text}\n\n`);
+    };
+    process.stdout.write(`${texts[0]}\n\n`);
+    for (const one of options.cases) {
+      const reason = one.missing();
+      const sections: readonly Section[] = reason === false ? await one.run(bench) : [];
+      if (reason !== false) tell(`## ${one.about}\n\nNot measured: ${reason}.`);
+      for (const section of sections) {
+        tell(render(options.isQuick ? { ...section, shows: [] } : section));
+      }
+    }
+    if (options.out !== undefined) await writeFile(options.out, `${texts.join('\n\n')}\n`);
+  } finally {
+    await end();
+  }
+}
+
+const options = readOptions(CASES, process.argv.slice(2));
+if (options === undefined) process.stdout.write(help(CASES));
+else await main(options);

@@ -1,0 +1,101 @@
+import type { Section, Shown } from './bench.ts';
+import type { Outcome } from './contest.ts';
+import type { Cost } from './measure.ts';
+import { type Spread, spreadOf } from './stats.ts';
+
+const MIB = 1024 * 1024;
+
+/** The usual table of a contest: what each cost, and how long Slipway took in comparison. */
+export function tableOf(outcomes: readonly Outcome[]): Pick<Section, 'columns' | 'rows'> {
+  const ours = outcomes.filter(({ contender }) => contender.isOurs);
+  const rows = outcomes.map((outcome) => {
+    const { contender, costs, wire, layerBytes } = outcome;
+    const seconds = spreadOf(costs.map((cost) => cost.seconds));
+    return [
+      contender.name,
+      spread(seconds, 2),
+      number(spreadOf(costs.map((cost) => cost.cpuSeconds)).median, 2),
+      number(Math.max(...costs.map((cost) => cost.peakMiB)), 0),
+      wire === undefined ? '–' : `${wire.requests.length}`,
+      wire === undefined ? '–' : number(wire.bytesToRegistry / MIB, 1),
+      layerBytes === undefined ? '–' : number(layerBytes / MIB, 1),
+      ...ours.map((one) => (one === outcome ? '' : spread(ratioOf(one, outcome), 2))),
+    ];
+  });
+  const columns = [
+    ...['', 'seconds', 'CPU s', 'peak MiB', 'requests', 'MiB sent', 'MiB of layers'],
+    ...ours.map(({ contender }) => `${contender.name} ÷ it`),
+  ];
+  return { columns, rows };
+}
+
+/** Time of the first by time of the second, round by round. */
+function ratioOf(one: Outcome, other: Outcome): Spread {
+  return spreadOf(
+    one.costs.map((cost, round) => cost.seconds / (other.costs[round]?.seconds ?? Number.NaN)),
+  );
+}
+
+/** The outcome of a name, if it ran. */
+export function named(outcomes: readonly Outcome[], name: string): Outcome | undefined {
+  return outcomes.find(({ contender }) => contender.name === name);
+}
+
+/** A figure of {@link ratioOf}, where both have run. */
+export function ratioShown(
+  outcomes: readonly Outcome[],
+  one: string,
+  other: string,
+  atMost: number,
+): Shown[] {
+  const [a, b] = [named(outcomes, one), named(outcomes, other)];
+  if (a === undefined || b === undefined || a.costs.length === 0) return [];
+  return [{ what: `time: ${one} ÷ ${other}`, value: ratioOf(a, b).median, atMost }];
+}
+
+/** The quickest of those that match, by its median. */
+export function fastest(
+  outcomes: readonly Outcome[],
+  accept: (name: string) => boolean,
+): string | undefined {
+  const median = ({ costs }: Outcome) => spreadOf(costs.map(({ seconds }) => seconds)).median;
+  const among = outcomes.filter(({ contender }) => accept(contender.name));
+  return among.sort((a, b) => median(a) - median(b))[0]?.contender.name;
+}
+
+/** The largest of a contender's peaks, MiB. */
+export function peakShown(outcomes: readonly Outcome[], name: string, atMost: number): Shown[] {
+  const costs: readonly Cost[] = named(outcomes, name)?.costs ?? [];
+  if (costs.length === 0) return [];
+  const value = Math.max(...costs.map(({ peakMiB }) => peakMiB));
+  return [{ what: `peak memory: ${name}`, value, atMost, unit: 'MiB' }];
+}
+
+/** A section as Markdown; a terminal reads it too. */
+export function render({ title, about, columns, rows, shows }: Section): string {
+  const widths = columns.map((column, at) =>
+    Math.max(...[column, ...rows.map((row) => row[at] ?? '')].map((cell) => cell.length)),
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join(' | ')} |`;
+  const rule = `|${widths.map((width, at) => (at === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+  const table = [line(columns), rule, ...rows.map(line)].join('\n');
+  const list = shows.map(shown).join('\n');
+  return [`## ${title}`, about, table, ...(list === '' ? [] : [list])].join('\n\n');
+}
+
+function shown({ what, value, atMost, unit = '' }: Shown): string {
+  const holds = value <= atMost ? 'holds' : '**missed**';
+  const figure = `${number(value, unit === '' ? 2 : 0)}${unit && ` ${unit}`}`;
+  return `- ${what}: ${figure}, wanted at most ${atMost}${unit && ` ${unit}`}: ${holds}`;
+}
+
+/** `1.23 (1.20–1.31)`: the median, and the quartiles. */
+function spread({ median, quartiles: [low, high] }: Spread, digits: number): string {
+  return `${number(median, digits)} (${number(low, digits)}–${number(high, digits)})`;
+}
+
+/** A number for a cell. */
+export function number(value: number, digits: number): string {
+  return Number.isFinite(value) ? value.toFixed(digits) : '–';
+}
