@@ -6,6 +6,9 @@ import type { Project } from './pipeline.ts';
 import type { Warn } from './services-file.ts';
 import { allSteps, type PushStep } from './step.ts';
 
+/** Of services that need each other: nobody writes more, and each is a call inside of the last. */
+const LONGEST_CHAIN = 500;
+
 /**
  * Checks what services and steps say about each other.
  *
@@ -27,10 +30,10 @@ export function checkProject({ services, steps }: Project, warn: Warn): void {
     const { links, dependsOn, volumesFrom, credentials } = service;
     for (const link of [...links, ...dependsOn, ...volumesFrom]) known(link.service, link.where);
     checkCredentials(credentials);
-    refuseCircle(service, neededBy, services);
-    refuseCircle(service, generatorOf, services);
     imageOf(service);
   }
+  refuseCircles(services, neededBy);
+  refuseCircles(services, generatorOf);
   refuseSameImage([...services.values()]);
   for (const step of allSteps(steps)) {
     checkCredentials(step.credentials);
@@ -56,28 +59,32 @@ function generatorOf({ credentials: { dockercfgService } }: Pick<Service, 'crede
   return dockercfgService === undefined ? [] : [dockercfgService.text()];
 }
 
-function refuseCircle(
-  start: Service,
-  nextOf: (service: Service) => readonly string[],
+function refuseCircles(
   services: ReadonlyMap<string, Service>,
+  nextOf: (service: Service) => readonly string[],
 ): void {
   const done = new Set<string>();
-  const visit = (name: string, trail: readonly string[]): void => {
-    if (name === start.name && trail.length > 0) {
-      const circle = [...trail, name].join(' → ');
-      throw start.where.wrong(
+  const trail = new Set<string>();
+  const visit = (name: string): void => {
+    const service = services.get(name);
+    if (service === undefined || done.has(name)) return;
+    if (trail.has(name)) {
+      const all = [...trail, name];
+      const circle = all.slice(all.indexOf(name)).join(' → ');
+      throw service.where.wrong(
         `needs itself: ${circle}`,
         'leave one of the links, or dockercfg_service, out',
       );
     }
-    if (done.has(name)) return;
-    done.add(name);
-    const service = services.get(name);
-    for (const next of service === undefined ? [] : nextOf(service)) {
-      visit(next, [...trail, name]);
+    if (trail.size === LONGEST_CHAIN) {
+      throw service.where.wrong(`is at the end of a chain of more than ${LONGEST_CHAIN} services`);
     }
+    trail.add(name);
+    for (const next of nextOf(service)) visit(next);
+    trail.delete(name);
+    done.add(name);
   };
-  visit(start.name, []);
+  for (const name of services.keys()) visit(name);
 }
 
 /** The name of the image that a service's containers are made of, if it has one. */

@@ -10,8 +10,8 @@ import {
   parseDocument,
   visit,
 } from 'yaml';
-import { collect, readFileBytes } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
+import { readProjectFile } from './project-file.ts';
 
 const MAX_FILE_BYTES = 1024 * 1024;
 /** Values that are looked at: aliases can make a short file long. */
@@ -46,7 +46,7 @@ export interface Value {
  * @throws SlipwayError `CONFIG_INVALID`, `FILE_NOT_FOUND`, `LIMIT_EXCEEDED`
  */
 export async function readDocument(path: string, shown: string): Promise<Value> {
-  const bytes = await collect(readFileBytes(path), MAX_FILE_BYTES, shown);
+  const bytes = await readProjectFile(path, MAX_FILE_BYTES, shown);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -62,7 +62,8 @@ function parseText(text: string, shown: string, path: string): Value {
   const [problem] = document.errors;
   if (problem !== undefined) {
     const { line, col } = lines.linePos(problem.pos[0]);
-    const [what = ''] = problem.message.split('\n');
+    const [said = ''] = problem.message.split('\n');
+    const what = /call stack/.test(said) ? 'it is nested too deeply' : said;
     throw new SlipwayError('CONFIG_INVALID', `${shown}, line ${line}, column ${col}: ${what}`, {
       path,
       hint: 'mend the YAML (or JSON) there',

@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { resolve } from 'node:path';
 import { keepSecret } from '../bytes/secrets.ts';
-import { collect, readFileBytes } from '../bytes/stream.ts';
 import { isSlipwayError } from '../errors.ts';
 import { envFileLines } from '../run/env-file.ts';
 import type { VariableWords } from './definition.ts';
 import type { Value } from './document.ts';
 import { decrypt } from './encryption.ts';
+import { readProjectFile } from './project-file.ts';
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** Of one secret, that are hidden each: not so many that others are forgotten. */
@@ -90,9 +90,9 @@ export async function findVariables(
 /** A file that a field names, from the project's folder. */
 export async function readPath(dir: string, path: Value): Promise<Buffer> {
   try {
-    return await collect(readFileBytes(resolve(dir, path.text())), MAX_FILE_BYTES, path.text());
+    return await readProjectFile(resolve(dir, path.text()), MAX_FILE_BYTES, path.text());
   } catch (error) {
-    if (!isSlipwayError(error, 'FILE_NOT_FOUND')) throw error;
+    if (!isSlipwayError(error, 'FILE_NOT_FOUND', 'CONFIG_INVALID', 'LIMIT_EXCEEDED')) throw error;
     throw path.wrong(`can't be read: ${error.message}`);
   }
 }

@@ -1,4 +1,3 @@
-import { collect, readFileBytes } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
 import { generatorsOf } from './check.ts';
 import { type CiFacts, type CiFlags, ciFacts, ciVariables } from './ci.ts';
@@ -13,6 +12,7 @@ import { generatedByProgram, generatedByService } from './generated-dockercfg.ts
 import { createServiceImages, type ServiceImages } from './images.ts';
 import { readKey } from './key.ts';
 import type { Project } from './pipeline.ts';
+import { readProjectFile } from './project-file.ts';
 import type { Tools } from './tools.ts';
 
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
@@ -81,7 +81,7 @@ export async function prepareWorkbench(
       });
     },
     generateHere: (words) => generatedByProgram(words, { signal, dir }),
-    readFile: (path) => collect(readFileBytes(path), MAX_CONFIG_BYTES, path),
+    readFile: (path) => readProjectFile(path, MAX_CONFIG_BYTES, path),
   });
   const images = createServiceImages({
     tools,

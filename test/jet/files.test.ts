@@ -8,6 +8,7 @@ import { readProject } from '../../src/jet/project.ts';
 import { allSteps } from '../../src/jet/step.ts';
 import { prepareCommandLine } from '../cli/in-process.ts';
 import { tempDir } from '../rig/lifetime.ts';
+import { missing, mustRun } from '../rig/programs.ts';
 
 const SERVICES = `
 app:
@@ -196,6 +197,12 @@ describe('groups', () => {
   });
 });
 
+/** A group of the group before it, twice. */
+function groupOfTwo(name: string): string {
+  const before = String.fromCharCode(name.charCodeAt(0) - 1);
+  return `&${name} {type: serial, steps: [*${before}, *${before}]}`;
+}
+
 /** What is wrong with a steps file, and what is said about it. */
 const BAD_STEPS: Readonly<Record<string, readonly [string, RegExp]>> = {
   'bad YAML': ['- service: app\n  command: [', /line 2, column \d+: /],
@@ -240,6 +247,12 @@ const BAD_STEPS: Readonly<Record<string, readonly [string, RegExp]>> = {
     '- {type: manual, steps: [{service: app, command: ls}]}\n- {service: app, command: ls}',
     /manual step and not the last one/,
   ],
+  'groups of aliases of groups': [
+    ['- &a {type: serial, steps: [{service: app, command: ls}]}']
+      .concat(Array.from('bcdefghijklmnopqrs', (name) => `- ${groupOfTwo(name)}`))
+      .join('\n'),
+    /more than 50000 values/,
+  ],
   'a group inside itself': ['- &a\n  type: serial\n  steps: [*a]', /nested deeper than/],
 };
 
@@ -269,6 +282,20 @@ const BAD_SERVICES: Readonly<Record<string, readonly [string, RegExp]>> = {
     'app: {image: a, links: [b]}\nb: {image: a, depends_on: [app]}',
     /app needs itself: app → b → app/,
   ],
+  'a circle of volumes': [
+    'app: {image: a, volumes_from: [b]}\nb: {image: a, links: ["c:d"]}\nc: {image: a, volumes_from: [b]}',
+    /line 2: b needs itself: b → c → b/,
+  ],
+  'a service that links to itself': [
+    'app: {image: a, links: [app]}',
+    /app needs itself: app → app/,
+  ],
+  'a chain without an end': [
+    Array.from({ length: 5000 }, (_, at) => `a${at}: {image: x, links: [a${at + 1}]}`)
+      .concat('a5000: {image: x}')
+      .join('\n'),
+    /a chain of more than 500 services/,
+  ],
   'a docker config that needs itself': [
     'app: {image: a, dockercfg_service: b}\nb: {image: b, dockercfg_service: app}',
     /app needs itself: app → b → app/,
@@ -280,6 +307,10 @@ const BAD_SERVICES: Readonly<Record<string, readonly [string, RegExp]>> = {
   'a volume that is none': ['app: {image: a, volumes: ["a:b:c:d"]}', /is no volume/],
   'a truth that is none': ['app: {image: a, add_docker: maybe}', /is neither true nor false/],
   'a key twice': ['app: {image: a}\napp: {image: b}', /line 2/],
+  'lists in lists without an end': [
+    `app: {build: {args: ${'['.repeat(3000)}`,
+    /line 1, column \d+: it is nested too deeply/,
+  ],
   'a mapping merged into itself': ['app: &a\n  image: x\n  <<: *a', /more than 50000 values/],
 };
 
@@ -344,5 +375,25 @@ test("the page's examples are valid in their corrected form", async (t) => {
       found.steps.map(({ kind }) => kind),
       ['run', 'push'],
     );
+  }
+});
+
+test('a pipe, a device or a folder in the place of a file is refused at once', {
+  skip: missing('mkfifo'),
+}, async (t) => {
+  const pipe = path.join(await tempDir(t), 'pipe');
+  await mustRun('mkfifo', [pipe]);
+  for (const wrong of [pipe, '/dev/zero', path.dirname(pipe)]) {
+    const dir = await project(t, {});
+    for (const paths of [{ servicesPath: wrong }, { stepsPath: wrong }]) {
+      await assert.rejects(
+        readProject({ dir, ...paths }, () => {}),
+        (error) => {
+          assert.ok(isSlipwayError(error, 'CONFIG_INVALID', 'FILE_NOT_FOUND'), String(error));
+          assert.match(error.message, /is no regular file|is a folder/);
+          return true;
+        },
+      );
+    }
   }
 });
