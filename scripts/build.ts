@@ -7,6 +7,7 @@ import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { type BuildOptions, build, type Metafile } from 'esbuild';
+import { QUICK_START } from './quick-start.ts';
 
 const ROOT = path.dirname(import.meta.dirname);
 const DIST = path.join(ROOT, 'dist');
@@ -38,6 +39,8 @@ const [command] = await Promise.all([
     // What runs in a thread of its own stands beside the chunks that start it.
     entryPoints: { cli: 'src/cli/main.ts', 'cli/template-worker': 'src/jet/template-worker.ts' },
     chunkNames: 'cli/[name]-[hash]',
+    define: { SLIPWAY_VERSION: JSON.stringify(version) },
+    plugins: [...QUICK_START],
     // Its main file can't be bundled: it asks for its parts with a require() that is handed to it.
     alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     // Each cloud's own library: loaded when it is there and asked for.
