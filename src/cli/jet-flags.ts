@@ -1,7 +1,7 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CiFlags } from '../jet/ci.ts';
-import { KEY_FILE } from '../jet/key.ts';
+import { findKey, KEY_FILE } from '../jet/key.ts';
 import { splitText } from '../jet/words.ts';
 import type { PipelineFlags } from '../jet/workbench.ts';
 import type { RegistryFlags } from './context.ts';
@@ -75,12 +75,13 @@ const CI_FLAGS = [
 ] as const;
 
 /** What the options say about a run. */
-export function pipelineFlags(flags: StepsFlags): PipelineFlags {
+export async function pipelineFlags(flags: StepsFlags): Promise<PipelineFlags> {
   return {
     ...flags,
     push: flags.push === true,
     env: flags.env ?? [],
-    keyPath: flags.keyPath === undefined ? join(resolve(flags.dir), KEY_FILE) : flags.keyPath,
+    keyPath:
+      flags.keyPath === undefined ? await findKey(resolve(flags.dir)) : resolve(flags.keyPath),
     noCache: flags.cache === false,
     pullIfPresent: flags.pullIfPresent === true,
     parallel: flags.parallel !== false,

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { access, open, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { fileError } from '../bytes/stream.ts';
 import { SlipwayError, systemCode } from '../errors.ts';
 import { readSmallFile } from '../layout/files.ts';
@@ -10,6 +12,21 @@ export const KEY_FILE = 'codeship.aes';
 
 const KEY_BYTES = 32;
 const MAX_KEY_FILE_BYTES = 1024;
+
+/** Where jet before 0.8.0 had the keys of all projects, from the home folder. */
+const OLD_KEY_FILE = '.codeship/keys/aes/key.key';
+
+/** The key file of a project's folder, or the old one of all projects where that is the only one. */
+export async function findKey(dir: string): Promise<string> {
+  const own = join(dir, KEY_FILE);
+  const old = join(process.env.HOME || homedir(), OLD_KEY_FILE);
+  const isThere = async (path: string) =>
+    await access(path).then(
+      () => true,
+      () => false,
+    );
+  return !(await isThere(own)) && (await isThere(old)) ? old : own;
+}
 
 /**
  * Reads a key file: base64 of 32 bytes, on one line.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -8,6 +8,7 @@ import { decrypt, encrypt } from '../../src/jet/encryption.ts';
 import { prepareCommandLine } from '../cli/in-process.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { mustRun } from '../rig/programs.ts';
+import { writeProject } from './project.ts';
 
 /** The public sample of Codeship's examples: key, encrypted files and what they hold. */
 const KEY = 'E6kwQsGsIGMWrDQYmfnUcnHb+Yq2slOHH4/IBkVzaHo=';
@@ -130,6 +131,20 @@ describe('jet generate, encrypt and decrypt', () => {
     assert.match(other.stderr, /no text: the key may be a wrong one/);
   });
 
+  test('the key of jet before 0.8.0 is found where a project has none', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const dir = await tempDir(t);
+    const old = path.join(slipway.env.HOME ?? '', '.codeship/keys/aes/key.key');
+    await mkdir(path.dirname(old), { recursive: true });
+    await writeFile(old, KEY, { mode: 0o600 });
+    const [encrypted, plain] = SAMPLES[0];
+    await writeFile(path.join(dir, 'in'), encrypted);
+    const words = ['jet', 'decrypt', '--dir', dir, path.join(dir, 'in'), '-'];
+    assert.equal((await slipway.run(words)).stdout, plain);
+    await writeFile(path.join(dir, 'codeship.aes'), Buffer.alloc(32).toString('base64'));
+    assert.notEqual((await slipway.run(words)).stdout, plain);
+  });
+
   test('a key or plain file that git keeps or others can read is warned of', async (t) => {
     const slipway = await prepareCommandLine(t);
     const dir = await tempDir(t);
@@ -148,5 +163,32 @@ describe('jet generate, encrypt and decrypt', () => {
     assert.match(stderr, /codeship.aes can be read by others/);
     assert.match(stderr, /the key .*codeship.aes is kept by git/);
     assert.match(stderr, /the plain file .*plain is kept by git/);
+  });
+
+  test('validate and steps warn of secret files of the project that git keeps', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const files = { 'codeship.aes': KEY, env: 'A=secret', 'env.encrypted': 'x', cfg: '{}' };
+    const dir = await writeProject(t, {
+      ...files,
+      'codeship-services.yml':
+        'app: {build: {image: quay.io/x/app}, encrypted_env_file: env.encrypted}',
+      'codeship-steps.yml':
+        '- {service: app, type: push, image_name: quay.io/x/app, dockercfg_path: cfg}',
+    });
+    const git = (...args: string[]) => mustRun('git', ['-C', dir, ...args], { env: slipway.env });
+    await git('init', '-q');
+    for (const command of ['validate', 'steps']) {
+      const { stderr } = await slipway.run(['jet', command, '--dir', dir]);
+      assert.doesNotMatch(stderr, /kept by git/);
+    }
+    await git('add', ...Object.keys(files));
+    for (const command of ['validate', 'steps']) {
+      const { code, stderr } = await slipway.run(['jet', command, '--dir', dir]);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /the key .*\/codeship.aes is kept by git/);
+      assert.match(stderr, /the docker config .*\/cfg is kept by git/);
+      assert.match(stderr, /the plain file .*\/env is kept by git/);
+      assert.equal(stderr.split('kept by git').length, 4);
+    }
   });
 });

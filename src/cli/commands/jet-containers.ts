@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { isSlipwayError, SlipwayError } from '../../errors.ts';
 import type { Service } from '../../jet/definition.ts';
+import { exposedFiles } from '../../jet/exposed.ts';
 import { leftovers } from '../../jet/leftovers.ts';
 import type { Project } from '../../jet/pipeline.ts';
 import { readProjectServices } from '../../jet/project.ts';
@@ -90,9 +91,11 @@ async function onService(
   const project = await readProjectServices(flags, (message) => warnings.push(message));
   const service = serviceNamed(project, name);
   await run(cli, flags, [], async (context) => {
+    const given = await pipelineFlags(flags);
+    warnings.push(...(await exposedFiles(project, given.keyPath, context)));
     for (const message of warnings) context.emit({ type: 'warning', message });
     const tools = jetTools(context, flags);
-    await work(await prepareWorkbench(project, pipelineFlags(flags), tools), service);
+    await work(await prepareWorkbench(project, given, tools), service);
   });
 }
 

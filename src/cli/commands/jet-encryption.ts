@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander';
 import { collect, readFileBytes } from '../../bytes/stream.ts';
 import { SlipwayError } from '../../errors.ts';
 import { decrypt, type EncryptionFormat, encrypt } from '../../jet/encryption.ts';
-import { generateKey, KEY_FILE, readKey } from '../../jet/key.ts';
+import { exposure } from '../../jet/exposed.ts';
+import { findKey, generateKey, KEY_FILE, readKey } from '../../jet/key.ts';
 import { isTracked, wouldBeAdded } from '../../jet/tracked.ts';
 import { replaceFile } from '../../layout/files.ts';
 import { type Cli, newCommand, run } from '../command.ts';
@@ -22,17 +23,14 @@ function addKeyFlags(command: Command): Command {
     .option('--dir <DIR>', "the project's folder", '.');
 }
 
-function keyPathOf({ keyPath, dir }: KeyFlags): string {
-  return keyPath === undefined ? join(resolve(dir), KEY_FILE) : resolve(keyPath);
-}
-
 /** `slipway jet generate` */
 export function generateCommand(cli: Cli): Command {
   return addKeyFlags(newCommand('generate', 'make an AES key file'))
     .addHelpText('after', '\nThe file is for its owner alone (0600), and never replaces another.')
     .action(async (flags: KeyFlags) => {
       await run(cli, { quiet: true }, [], async ({ output, signal }) => {
-        const path = keyPathOf(flags);
+        const { keyPath = join(flags.dir, KEY_FILE) } = flags;
+        const path = resolve(keyPath);
         await generateKey(path);
         output.out(`${path}\n`);
         if (await wouldBeAdded(path, { signal })) {
@@ -90,15 +88,15 @@ export function decryptCommand(cli: Cli): Command {
 }
 
 async function keyFor(context: Context, flags: KeyFlags): Promise<Buffer> {
-  const path = keyPathOf(flags);
+  const { keyPath, dir } = flags;
+  const path = keyPath === undefined ? await findKey(resolve(dir)) : resolve(keyPath);
   const key = await readKey(path, (message) => context.emit({ type: 'warning', message }));
   if (await isTracked(path, context)) warnOfTracked(context, path, 'the key');
   return key;
 }
 
 function warnOfTracked({ emit }: Context, path: string, what: string): void {
-  const message = `${what} ${path} is kept by git, where all who read the repository can read it`;
-  emit({ type: 'warning', message });
+  emit({ type: 'warning', message: exposure(what, path) });
 }
 
 async function readInput(path: string): Promise<Buffer> {

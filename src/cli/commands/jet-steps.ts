@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import { exposedFiles } from '../../jet/exposed.ts';
 import type { Project } from '../../jet/pipeline.ts';
 import { runPipeline } from '../../jet/pipeline-run.ts';
 import { readProject } from '../../jet/project.ts';
@@ -22,9 +23,10 @@ export function stepsCommand(cli: Cli): Command {
       const warnings: string[] = [];
       const project = await readProject(flags, (message) => warnings.push(message));
       await run(cli, flags, flags.push === true ? hostsOf(project) : [], async (context) => {
+        const words = await pipelineFlags(flags);
+        warnings.push(...(await exposedFiles(project, words.keyPath, context)));
         for (const message of warnings) context.emit({ type: 'warning', message });
-        const tools = jetTools(context, flags);
-        const { failure } = await runPipeline(project, pipelineFlags(flags), tools);
+        const { failure } = await runPipeline(project, words, jetTools(context, flags));
         context.signal.throwIfAborted();
         if (failure !== undefined) throw failure.error;
       });

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { exposedFiles } from '../../jet/exposed.ts';
+import { findKey } from '../../jet/key.ts';
 import type { Project } from '../../jet/pipeline.ts';
 import { readProject } from '../../jet/project.ts';
 import { allSteps } from '../../jet/step.ts';
@@ -9,8 +11,10 @@ import { addProjectFlags, type ProjectFlags } from '../jet-flags.ts';
 export function validateCommand(cli: Cli): Command {
   return addProjectFlags(newCommand('validate', 'check the services and steps files')).action(
     async (flags: ProjectFlags) => {
-      await run(cli, {}, [], async ({ emit, output }) => {
+      await run(cli, {}, [], async ({ emit, output, signal }) => {
         const project = await readProject(flags, (message) => emit({ type: 'warning', message }));
+        const exposed = await exposedFiles(project, await findKey(project.dir), { signal });
+        for (const message of exposed) emit({ type: 'warning', message });
         output.out(`${describe(project)}\n`);
       });
     },
