@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, suite, test } from 'node:test';
@@ -10,7 +9,6 @@ import { type Docker, startDockerd } from '../rig/dockerd.ts';
 import { makeEngineCertificates } from '../rig/engine-certificates.ts';
 import { busyboxRoot, importBase } from '../rig/images.ts';
 import { type Owner, tempDir } from '../rig/lifetime.ts';
-import { MAIN } from '../rig/main.ts';
 import { findProgram, missingEngine, mustRun } from '../rig/programs.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { writeProject } from './project.ts';
@@ -395,73 +393,6 @@ built: {build: {image: built-here}}
       /^codeship-cache-featurex /m,
     );
     assert.notEqual(await layerOf('--ci-branch', 'master', '--no-cache'), first);
-  });
-
-  test('jet cleanup removes what killed runs have left, and nothing else', async (t) => {
-    const services =
-      'app: {image: base, links: [db], volumes: ["left:/left"]}\ndb: {image: base, command: cat}';
-    const steps =
-      '- {name: long, service: app, command: sh -c "echo up; cat /dev/zero > /dev/null"}';
-    const dir = await project(t, services, steps);
-    const other = (await docker.docker('create', '--network=none', 'base', 'cat')).trim();
-    const child = spawn(process.execPath, [MAIN, 'jet', 'steps', '--dir', dir], {
-      env: { PATH: process.env.PATH, ...slipway.env, ...env },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const ended = new Promise((resolve) => child.on('close', resolve));
-    let said = '';
-    await new Promise<void>((resolve) => {
-      child.stdout.on('data', (chunk: Buffer) => {
-        said += chunk.toString();
-        if (said.includes('(step: long) up')) resolve();
-      });
-      child.on('close', () => resolve());
-    });
-    assert.deepEqual(await slipway.must(['jet', 'cleanup']), ['']);
-    child.kill('SIGKILL');
-    await ended;
-    const listed = await slipway.must(['jet', 'cleanup', '--dry-run']);
-    assert.equal(listed.filter((line) => / would be removed$/.test(line)).length, 4, listed.join());
-    const removed = await slipway.must(['jet', 'cleanup']);
-    assert.deepEqual(
-      removed.map((line) => line.replace(/ .* /, ' ')),
-      ['container removed', 'container removed', 'network removed', 'volume removed'],
-    );
-    assert.equal(await docker.docker('ps', '--all', '--quiet', '--no-trunc'), other);
-    await docker.docker('rm', other);
-    assert.equal(await remains(), '');
-  });
-
-  test('an interrupt in the middle leaves no container, network or volume', async (t) => {
-    const services = `
-db: {image: base, command: cat /dev/zero, volumes: [/data]}
-app: {image: base, links: [db], volumes: ["named:/named"]}
-`;
-    const steps =
-      '- {name: long, service: app, command: sh -c "echo up; cat /dev/zero > /dev/null"}';
-    const dir = await project(
-      t,
-      services.replace('cat /dev/zero,', 'sh -c "cat /dev/zero > /dev/null",'),
-      steps,
-    );
-    const child = spawn(process.execPath, [MAIN, 'jet', 'steps', '--dir', dir], {
-      env: { PATH: process.env.PATH, ...slipway.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-    let said = '';
-    await new Promise<void>((resolve) => {
-      child.stdout.on('data', (chunk: Buffer) => {
-        said += chunk.toString();
-        if (said.includes('(step: long) up')) resolve();
-      });
-      child.on('close', () => resolve());
-    });
-    assert.match(said, /\(step: long\) up/);
-    assert.notEqual(await remains(), '');
-    child.kill('SIGINT');
-    assert.equal(await ended, 130);
-    assert.equal(await remains(), '');
   });
 });
 
