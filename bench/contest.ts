@@ -7,7 +7,7 @@ import { startDelay } from './delay.ts';
 import { layerBytesOf } from './held.ts';
 import { type Command, type Cost, measureAll } from './measure.ts';
 import { profiled } from './profile.ts';
-import { startWire, type Wire } from './wire.ts';
+import { type Seen, startWire } from './wire.ts';
 
 /** Where and with what a contender runs. */
 export interface Place {
@@ -26,9 +26,7 @@ export interface Contender {
   /** What isn't measured but has to be done first. */
   prepare?(place: Place): Promise<void>;
   publish(place: Place): readonly Command[];
-  /** what ran is no program of its own, or tells its time itself */
-  measured?(place: Place): Promise<Cost>;
-  /** nothing reaches the registry: there is nothing to count */
+  /** it needs no registry */
   readonly isOffline?: boolean;
   /** it sends layers only: there is no image to look at */
   readonly sendsNoManifest?: boolean;
@@ -39,7 +37,7 @@ export interface Outcome {
   readonly contender: Contender;
   readonly costs: readonly Cost[];
   /** of one more run that isn't timed, for what counts slows it down */
-  readonly wire?: Wire;
+  readonly seen?: Seen;
   /** sizes of the layers that it published, as the registry has them */
   readonly layerBytes?: number;
 }
@@ -50,6 +48,8 @@ export interface ContestOptions {
   readonly delayMs?: number;
   /** reference of the published image without the host */
   readonly image?: string;
+  /** false leaves out the run in which requests and bytes are counted */
+  readonly isCounted?: boolean;
 }
 
 /**
@@ -62,18 +62,21 @@ export async function contest(
   contenders: readonly Contender[],
   options: ContestOptions = {},
 ): Promise<readonly Outcome[]> {
-  const { rounds = bench.rounds, image = 'bench:1' } = options;
+  const { rounds = bench.rounds, image = 'bench:1', isCounted = true } = options;
   const outcomes: Outcome[] = [];
   for (const contender of contenders) {
-    bench.say(`${title}: ${contender.name}, counted`);
-    outcomes.push(await counted(bench, contender, image));
+    if (contender.isOffline || !isCounted) outcomes.push({ contender, costs: [] });
+    else {
+      bench.say(`${title}: ${contender.name}, counted`);
+      outcomes.push(...(await counted(bench, contender, image)));
+    }
   }
-  const costs = new Map<Contender, Cost[]>(contenders.map((contender) => [contender, []]));
+  const costs = new Map<Contender, Cost[]>(outcomes.map(({ contender }) => [contender, []]));
   for (let round = 1; round <= rounds; round++) {
     bench.say(`${title}: round ${round} of ${rounds}`);
-    for (const contender of contenders) {
-      const cost = await alone(bench, options, (place) => runOf(contender, place));
-      costs.get(contender)?.push(cost);
+    for (const [contender, list] of costs) {
+      const folders = contender.isOffline ? withoutRegistry : alone;
+      list.push(await folders(bench, options, (place) => runOf(contender, place)));
     }
   }
   return outcomes.map((outcome) => ({ ...outcome, costs: costs.get(outcome.contender) ?? [] }));
@@ -81,48 +84,82 @@ export async function contest(
 
 async function runOf(contender: Contender, place: Place): Promise<Cost> {
   await contender.prepare?.(place);
-  return await (contender.measured?.(place) ?? measureAll(contender.publish(place)));
+  return await measureAll(contender.publish(place));
 }
 
-async function counted(bench: Bench, contender: Contender, image: string): Promise<Outcome> {
-  if (contender.isOffline) return { contender, costs: [] };
-  return await alone(bench, {}, async (place) => {
-    const wire = await startWire(place.owner, place.host);
-    await runOf(contender, { ...place, host: wire.host });
-    if (bench.profiles !== undefined && contender.isOurs) {
-      await alone(bench, {}, async (other) => {
-        await contender.prepare?.(other);
-        await measureAll(profiled(contender.publish(other), bench, contender.name));
-      });
-    }
-    if (contender.sendsNoManifest) return { contender, costs: [], wire };
-    return { contender, costs: [], wire, layerBytes: await layerBytesOf(place.host, image) };
-  });
+/** One run through a relay that counts. A peer that can't do it is left out. */
+async function counted(bench: Bench, contender: Contender, image: string): Promise<Outcome[]> {
+  try {
+    return [await alone(bench, {}, (place) => countedAt(bench, contender, image, place))];
+  } catch (error) {
+    if (contender.isOurs) throw error;
+    bench.say(`${contender.name} is left out: ${String(error)}`);
+    return [];
+  }
+}
+
+async function countedAt(
+  bench: Bench,
+  contender: Contender,
+  image: string,
+  place: Place,
+): Promise<Outcome> {
+  const wire = await startWire(place.owner, place.host);
+  const through = { ...place, host: wire.host };
+  await contender.prepare?.(through);
+  wire.clear();
+  await measureAll(contender.publish(through));
+  const seen = wire.seen();
+  if (bench.profiles !== undefined && contender.isOurs) {
+    await alone(bench, {}, async (other) => {
+      await contender.prepare?.(other);
+      await measureAll(profiled(contender.publish(other), bench, contender.name));
+    });
+  }
+  if (contender.sendsNoManifest) return { contender, costs: [], seen };
+  const layerBytes = await layerBytesOf(place.host, image);
+  return { contender, costs: [], seen, layerBytes };
 }
 
 /** Runs something with a registry and folders of its own, which are gone afterwards. */
-async function alone<T>(
+function alone<T>(
   bench: Bench,
   { delayMs = 0 }: ContestOptions,
   act: (place: Place) => Promise<T>,
 ): Promise<T> {
+  return withOwner(bench, async (owner) => {
+    const { host: near } = await startDockerRegistry(owner);
+    const host = delayMs > 0 ? await startDelay(owner, near, delayMs) : near;
+    return await act({ host, env: await freshUser(bench, owner), owner });
+  });
+}
+
+function withoutRegistry<T>(
+  bench: Bench,
+  _options: ContestOptions,
+  act: (place: Place) => Promise<T>,
+): Promise<T> {
+  return withOwner(bench, async (owner) =>
+    act({ host: '', env: await freshUser(bench, owner), owner }),
+  );
+}
+
+/** Whatever is registered with the owner ends with `act`, or with the program if it is earlier. */
+export async function withOwner<T>(bench: Bench, act: (owner: Owner) => Promise<T>): Promise<T> {
   const { owner, end } = ownerWithEnd();
-  // An interrupted program ends here too.
   atEnd(bench.owner, end);
   try {
-    const { host } = await startDockerRegistry(owner);
-    return await act({
-      host: delayMs > 0 ? await startDelay(owner, host, delayMs) : host,
-      env: await freshUser(bench, owner),
-      owner,
-    });
+    return await act(owner);
   } finally {
     await end();
   }
 }
 
 /** The environment of a user who has run nothing here but has Node's compile cache. */
-async function freshUser(bench: Bench, owner: Owner): Promise<Readonly<Record<string, string>>> {
+export async function freshUser(
+  bench: Bench,
+  owner: Owner,
+): Promise<Readonly<Record<string, string>>> {
   const folder = await tempDir(owner);
   return {
     HOME: folder,

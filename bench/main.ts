@@ -11,11 +11,28 @@ import type { Bench, Case, Section } from './bench.ts';
 import { archive } from './cases/archive.ts';
 import { classic, containerd } from './cases/engine.ts';
 import { layout } from './cases/layout.ts';
+import { machine } from './cases/machine.ts';
+import { many } from './cases/many.ts';
+import { memory } from './cases/memory.ts';
+import { release } from './cases/release.ts';
+import { start } from './cases/start.ts';
+import { twice } from './cases/twice.ts';
 import { factsOf } from './machine.ts';
 import { help, type Options, readOptions } from './options.ts';
 import { render } from './report.ts';
 
-const CASES: readonly Case[] = [archive, classic, containerd, layout];
+const CASES: readonly Case[] = [
+  machine,
+  archive,
+  classic,
+  containerd,
+  layout,
+  start,
+  many,
+  release,
+  twice,
+  memory,
+];
 
 async function benchOf(options: Options, owner: Bench['owner']): Promise<Bench> {
   const { rounds, scale, images, program, before, profiles, peers } = options;

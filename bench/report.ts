@@ -9,15 +9,15 @@ const MIB = 1024 * 1024;
 export function tableOf(outcomes: readonly Outcome[]): Pick<Section, 'columns' | 'rows'> {
   const ours = outcomes.filter(({ contender }) => contender.isOurs);
   const rows = outcomes.map((outcome) => {
-    const { contender, costs, wire, layerBytes } = outcome;
+    const { contender, costs, seen, layerBytes } = outcome;
     const seconds = spreadOf(costs.map((cost) => cost.seconds));
     return [
       contender.name,
       spread(seconds, 2),
       number(spreadOf(costs.map((cost) => cost.cpuSeconds)).median, 2),
       number(Math.max(...costs.map((cost) => cost.peakMiB)), 0),
-      wire === undefined ? '–' : `${wire.requests.length}`,
-      wire === undefined ? '–' : number(wire.bytesToRegistry / MIB, 1),
+      seen === undefined ? '–' : `${seen.requests.length}`,
+      seen === undefined ? '–' : number(seen.bytesToRegistry / MIB, 1),
       layerBytes === undefined ? '–' : number(layerBytes / MIB, 1),
       ...ours.map((one) => (one === outcome ? '' : spread(ratioOf(one, outcome), 2))),
     ];
@@ -63,6 +63,22 @@ export function fastest(
   return among.sort((a, b) => median(a) - median(b))[0]?.contender.name;
 }
 
+/** Milliseconds that the first took longer than the second, in the middle of all rounds. */
+export function longerShown(
+  outcomes: readonly Outcome[],
+  one: string,
+  other: string,
+  atMost: number,
+): Shown[] {
+  const [a, b] = [named(outcomes, one), named(outcomes, other)];
+  if (a === undefined || b === undefined) return [];
+  const more = a.costs.map(
+    ({ seconds }, round) => 1000 * (seconds - (b.costs[round]?.seconds ?? Number.NaN)),
+  );
+  const value = spreadOf(more).median;
+  return [{ what: `time: ${one} − ${other}`, value, atMost, unit: 'ms' }];
+}
+
 /** The largest of a contender's peaks, MiB. */
 export function peakShown(outcomes: readonly Outcome[], name: string, atMost: number): Shown[] {
   const costs: readonly Cost[] = named(outcomes, name)?.costs ?? [];
@@ -91,7 +107,7 @@ function shown({ what, value, atMost, unit = '' }: Shown): string {
 }
 
 /** `1.23 (1.20–1.31)`: the median, and the quartiles. */
-function spread({ median, quartiles: [low, high] }: Spread, digits: number): string {
+export function spread({ median, quartiles: [low, high] }: Spread, digits: number): string {
   return `${number(median, digits)} (${number(low, digits)}–${number(high, digits)})`;
 }
 

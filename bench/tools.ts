@@ -85,7 +85,7 @@ export function layoutPublishers(bench: Bench, folder: string, to = 'bench:1'): 
 }
 
 /** The peers of {@link layoutPublishers}. */
-function layoutPeers(bench: Bench, folder: string, to = 'bench:1'): Contender[] {
+export function layoutPeers(bench: Bench, folder: string, to = 'bench:1'): Contender[] {
   const all = [
     peer('skopeo', (host) => skopeoCopy(`oci:${folder}:1`, `docker://${host}/${to}`)),
     peer('crane', (host) => ['crane', 'push', '--insecure', folder, `${host}/${to}`]),

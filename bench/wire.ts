@@ -3,13 +3,18 @@ import { atEnd, type Owner } from '../test/rig/lifetime.ts';
 import { type Recorded, startRecorder } from '../test/rig/recorder.ts';
 
 /** What went over the wire to a registry. */
-export interface Wire {
-  /** `127.0.0.1:PORT` */
-  readonly host: string;
+export interface Seen {
   readonly requests: readonly Recorded[];
   /** with headers */
   readonly bytesToRegistry: number;
-  readonly bytesFromRegistry: number;
+}
+
+export interface Wire {
+  /** `127.0.0.1:PORT` */
+  readonly host: string;
+  /** what went by since the beginning, or since it was cleared */
+  seen(): Seen;
+  clear(): void;
 }
 
 /** Stands before a registry and counts requests, and bytes as TCP carries them. */
@@ -17,14 +22,11 @@ export async function startWire(owner: Owner, upstream: string): Promise<Wire> {
   const recorder = await startRecorder(owner, upstream);
   const { hostname, port } = new URL(`http://${recorder.host}`);
   const sockets = new Set<net.Socket>();
-  let [bytesToRegistry, bytesFromRegistry] = [0, 0];
+  let bytesToRegistry = 0;
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
     const far = net.connect({ host: hostname, port: Number(port), noDelay: true });
     near.on('data', (chunk) => {
       bytesToRegistry += chunk.byteLength;
-    });
-    far.on('data', (chunk) => {
-      bytesFromRegistry += chunk.byteLength;
     });
     for (const [from, to] of [
       [near, far],
@@ -46,12 +48,10 @@ export async function startWire(owner: Owner, upstream: string): Promise<Wire> {
   });
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests: recorder.requests,
-    get bytesToRegistry() {
-      return bytesToRegistry;
-    },
-    get bytesFromRegistry() {
-      return bytesFromRegistry;
+    seen: () => ({ requests: [...recorder.requests], bytesToRegistry }),
+    clear() {
+      recorder.clear();
+      bytesToRegistry = 0;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { MEDIA_TYPE } from '../../src/oci/mediatype.ts';
@@ -15,7 +15,8 @@ export interface Layout {
   readonly layerBytes: number;
 }
 
-interface Layer {
+/** A descriptor. */
+export interface Layer {
   readonly mediaType: string;
   readonly digest: Digest;
   readonly size: number;
@@ -38,19 +39,30 @@ export async function prepareLayout(
 ): Promise<Layout> {
   const folder = await kept(images, `layout-${name}`, async (draft) => {
     say(`preparing the layout ${name}`);
-    await mkdir(path.join(draft, 'blobs/sha256'), { recursive: true });
+    await startLayout(draft);
     const layers: Layer[] = [];
-    for (const one of wanted) layers.push(await addLayer(draft, one));
+    for (const one of wanted) layers.push(await addRandomLayer(draft, one));
     await addImage(draft, layers);
-    await writeFile(path.join(draft, 'layers.json'), JSON.stringify(layers));
   });
+  return readLayout(folder);
+}
+
+/** What {@link addImage} wrote. */
+export async function readLayout(folder: string): Promise<Layout> {
   const layers = JSON.parse(
     await readFile(path.join(folder, 'layers.json'), 'utf8'),
   ) as readonly Layer[];
   return { folder, layers, layerBytes: layers.reduce((sum, { size }) => sum + size, 0) };
 }
 
-async function addLayer(folder: string, { seed, sizeBytes }: Wanted): Promise<Layer> {
+/** Makes the folders of a layout. */
+export async function startLayout(folder: string): Promise<void> {
+  await mkdir(path.join(folder, 'blobs/sha256'), { recursive: true });
+  await writeFile(path.join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+}
+
+/** Adds random bytes that are called a layer. */
+export async function addRandomLayer(folder: string, { seed, sizeBytes }: Wanted): Promise<Layer> {
   const draft = path.join(folder, 'draft');
   const file = await open(draft, 'wx');
   try {
@@ -58,12 +70,23 @@ async function addLayer(folder: string, { seed, sizeBytes }: Wanted): Promise<La
   } finally {
     await file.close();
   }
-  const digest = await fileDigest(draft);
-  await rename(draft, blobFile(folder, digest));
-  return { mediaType: MEDIA_TYPE.ociLayerGzip, digest, size: sizeBytes };
+  return await addLayerFile(folder, draft, MEDIA_TYPE.ociLayerGzip);
 }
 
-async function addImage(folder: string, layers: readonly Layer[]): Promise<void> {
+/** Moves a file into a layout. */
+export async function addLayerFile(
+  folder: string,
+  file: string,
+  mediaType: string,
+): Promise<Layer> {
+  const digest = await fileDigest(file);
+  const { size } = await stat(file);
+  await rename(file, blobFile(folder, digest));
+  return { mediaType, digest, size };
+}
+
+/** Adds the image of these layers, which is the only one and is named `1`. */
+export async function addImage(folder: string, layers: readonly Layer[]): Promise<Layer> {
   const add = async (json: object, mediaType: string): Promise<Layer> => {
     const bytes = Buffer.from(JSON.stringify(json));
     const digest = digestOf(bytes);
@@ -74,8 +97,20 @@ async function addImage(folder: string, layers: readonly Layer[]): Promise<void>
   const config = await add({ os: 'linux', architecture: 'amd64', rootfs }, MEDIA_TYPE.ociConfig);
   const mediaType = MEDIA_TYPE.ociManifest;
   const image = await add({ schemaVersion: 2, mediaType, config, layers }, mediaType);
-  const named = { ...image, annotations: { 'org.opencontainers.image.ref.name': '1' } };
-  const index = { schemaVersion: 2, manifests: [named] };
+  await writeNames(folder, [[image, '1']]);
+  await writeFile(path.join(folder, 'layers.json'), JSON.stringify(layers));
+  return image;
+}
+
+/** Writes the index of a layout. */
+export async function writeNames(
+  folder: string,
+  names: readonly (readonly [Layer, string])[],
+): Promise<void> {
+  const manifests = names.map(([image, name]) => ({
+    ...image,
+    annotations: { 'org.opencontainers.image.ref.name': name },
+  }));
+  const index = { schemaVersion: 2, manifests };
   await writeFile(path.join(folder, 'index.json'), JSON.stringify(index));
-  await writeFile(path.join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
 }
