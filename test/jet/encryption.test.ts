@@ -4,6 +4,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { isSlipwayError } from '../../src/errors.ts';
+import { dockercfgLogins } from '../../src/jet/dockercfg.ts';
 import { decrypt, encrypt } from '../../src/jet/encryption.ts';
 import { prepareCommandLine } from '../cli/in-process.ts';
 import { tempDir } from '../rig/lifetime.ts';
@@ -58,6 +59,23 @@ describe('formats', () => {
     }
     assert.throws(() => decrypt(sealed, Buffer.alloc(32, 7), 'it'), /not encrypted with this key/);
     assert.throws(() => decrypt(`${header}\n${body.slice(0, 20)}`, key, 'it'), isInvalid);
+  });
+
+  test('a docker config that was changed in any byte is refused or is another one, and never shown', async () => {
+    const words = { username: 'me-hidden', password: 'pass-hidden' };
+    const json = { auths: { 'registry.example': words } };
+    const encrypted = Buffer.from(encrypt(Buffer.from(JSON.stringify(json)), key, 'jet'), 'base64');
+    for (let at = 0; at < encrypted.byteLength; at += 1) {
+      const changed = Buffer.from(encrypted);
+      changed[at] = (changed[at] ?? 0) ^ 0x55;
+      try {
+        const find = dockercfgLogins(decrypt(changed.toString('base64'), key, 'it'), 'it');
+        assert.notDeepEqual(await find({ host: 'registry.example', path: 'a' }), words);
+      } catch (error) {
+        assert.ok(isInvalid(error), String(error));
+        assert.doesNotMatch(`${error} ${JSON.stringify(error)}`, /hidden/);
+      }
+    }
   });
 
   test("jet's unknown later format, plain text and rubbish are refused, and not shown", () => {

@@ -272,42 +272,72 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
   /** How an encrypted docker config fails, by what is different about it. */
   const failures = (
     host: string,
-  ): Readonly<Record<string, readonly [Record<string, string | undefined>, number, RegExp]>> => ({
-    'a wrong key': [
-      { 'codeship.aes': Buffer.alloc(32, 1).toString('base64') },
-      2,
-      /Failed to parse dockercfg.*\n.*another key/s,
-    ],
-    'no key': [{ 'codeship.aes': undefined }, 2, /No AES key provided/],
-    'a corrupted file': [{ 'cfg.encrypted': 'AAAA' }, 2, /cfg.encrypted is too short/],
-    'no file': [{ 'cfg.encrypted': undefined }, 2, /encrypted_dockercfg_path can't be read/],
-    'an entry for another registry': [
-      {
-        'cfg.encrypted': encrypt(
-          Buffer.from(JSON.stringify({ auths: { 'quay.io': { auth } } })),
-          key,
-          'jet',
-        ),
-      },
-      10,
-      /cfg.encrypted holds no login for this registry/,
-    ],
-    'a password that is refused': [
-      {
-        'cfg.encrypted': encrypt(
-          Buffer.from(
-            JSON.stringify({
-              auths: { [host]: { auth: Buffer.from('me:wrong-pass').toString('base64') } },
-            }),
+  ): Readonly<Record<string, readonly [Record<string, string | undefined>, number, RegExp]>> => {
+    const json = Buffer.from(JSON.stringify({ auths: { [host]: { auth } } }));
+    const encrypted = (format: 'jet' | 'sealed') => encrypt(json, key, format);
+    return {
+      'a wrong key': [
+        { 'codeship.aes': Buffer.alloc(32, 1).toString('base64') },
+        2,
+        /Failed to parse dockercfg.*\n.*another key/s,
+      ],
+      'no key': [{ 'codeship.aes': undefined }, 2, /No AES key provided/],
+      'a file that is too short': [{ 'cfg.encrypted': 'AAAA' }, 2, /cfg.encrypted is too short/],
+      'an empty file': [{ 'cfg.encrypted': '' }, 2, /cfg.encrypted is not encrypted/],
+      'a file that is no base64': [
+        { 'cfg.encrypted': JSON.stringify({ auths: { [host]: { auth } } }) },
+        2,
+        /cfg.encrypted is not encrypted: it is no base64/,
+      ],
+      'a file without its padding': [
+        { 'cfg.encrypted': encrypt(Buffer.from('{"auths":{}} '), key, 'jet').replace(/=+$/, '') },
+        2,
+        /cfg.encrypted is not encrypted: it is no base64/,
+      ],
+      'a file that was cut off': [
+        { 'cfg.encrypted': encrypted('jet').slice(0, 64) },
+        2,
+        /Failed to parse dockercfg/,
+      ],
+      'a huge file': [
+        { 'cfg.encrypted': 'A'.repeat(5_000_000) },
+        2,
+        /encrypted_dockercfg_path can't be read: .* is longer than 4194304 bytes/,
+      ],
+      'a sealed file with another byte in its middle': [
+        { 'cfg.encrypted': flipped(encrypted('sealed')) },
+        2,
+        /cfg.encrypted was changed, or is not encrypted with this key/,
+      ],
+      'no file': [{ 'cfg.encrypted': undefined }, 2, /encrypted_dockercfg_path can't be read/],
+      'an entry for another registry': [
+        {
+          'cfg.encrypted': encrypt(
+            Buffer.from(JSON.stringify({ auths: { 'quay.io': { auth } } })),
+            key,
+            'jet',
           ),
-          key,
-          'jet',
-        ),
-      },
-      10,
-      /(?:refused|credentials|log in)/i,
-    ],
-  });
+        },
+        10,
+        /cfg.encrypted holds no login for this registry/,
+      ],
+      'a password that is refused': [
+        {
+          'cfg.encrypted': encrypt(
+            Buffer.from(
+              JSON.stringify({
+                auths: { [host]: { auth: Buffer.from('me:wrong-pass').toString('base64') } },
+              }),
+            ),
+            key,
+            'jet',
+          ),
+        },
+        10,
+        /(?:refused|credentials|log in)/i,
+      ],
+    };
+  };
 
   test('an encrypted docker config that does not fit says why', async (t) => {
     const slipway = await prepareCommandLine(t);
@@ -387,6 +417,15 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
     await slipway.must([...words, '--encrypted-dockercfg-path', 'cfg']);
   });
 });
+
+/** A sealed text with another byte in its middle. */
+function flipped(sealed: string): string {
+  const [header = '', body = ''] = sealed.split('\n');
+  const bytes = Buffer.from(body, 'base64');
+  const middle = bytes.byteLength >> 1;
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+  return `${header}\n${bytes.toString('base64')}\n`;
+}
 
 /** Serves registries in this process; gives the host. */
 async function serve(owner: Owner, options: RegistryOptions = {}): Promise<string> {
