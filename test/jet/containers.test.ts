@@ -7,11 +7,12 @@ import { type CommandLine, prepareCommandLine } from '../cli/in-process.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { type Docker, startDockerd } from '../rig/dockerd.ts';
 import { makeEngineCertificates } from '../rig/engine-certificates.ts';
-import { busyboxRoot, importBase } from '../rig/images.ts';
-import { type Owner, tempDir } from '../rig/lifetime.ts';
-import { findProgram, missingEngine, mustRun } from '../rig/programs.ts';
+import { importBase } from '../rig/images.ts';
+import type { Owner } from '../rig/lifetime.ts';
+import { findProgram, missingEngine } from '../rig/programs.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { writeProject } from './project.ts';
+import { registryRoot } from './registry-root.ts';
 
 const skip = missingEngine(
   'dockerd',
@@ -37,7 +38,8 @@ suite('pipelines with containers of a running Docker', { skip }, () => {
     env = { DOCKER_HOST: docker.env.DOCKER_HOST ?? '' };
     slipway = await prepareCommandLine(THIS_FILE, env);
     await importBase(THIS_FILE, docker);
-    await importRegistry(THIS_FILE, docker);
+    const { tar, command } = await registryRoot(THIS_FILE);
+    await docker.docker('import', '--change', command, tar, 'registry:latest');
   });
 
   /** A project with `base` and what else is said. */
@@ -404,26 +406,4 @@ async function copyRoot(dir: string): Promise<void> {
   for (const name of ['sh', 'wget']) {
     await symlink('busybox', path.join(dir, 'root/bin', name));
   }
-}
-
-/** Imports Debian's docker-registry into the engine as `registry:latest`. */
-async function importRegistry(owner: Owner, { docker }: Docker): Promise<void> {
-  const root = await busyboxRoot(owner);
-  const program = findProgram('docker-registry') ?? 'docker-registry';
-  const libraries = (await mustRun('ldd', [program])).matchAll(/(\/\S+\.so\S*)/g);
-  for (const [file] of [...libraries, [program]]) {
-    const to = path.join(root, file ?? '');
-    await mkdir(path.dirname(to), { recursive: true });
-    await writeFile(to, await readFile(file ?? ''), { mode: 0o755 });
-  }
-  const config = {
-    version: '0.1',
-    storage: { filesystem: { rootdirectory: '/storage' } },
-    http: { addr: '0.0.0.0:5000', secret: 'only for tests' },
-  };
-  await writeFile(path.join(root, 'config.yml'), JSON.stringify(config));
-  const tar = path.join(await tempDir(owner), 'registry.tar');
-  await mustRun('tar', ['-C', root, '-cf', tar, '.']);
-  const command = `CMD ${JSON.stringify([program, 'serve', '/config.yml'])}`;
-  await docker('import', '--change', command, tar, 'registry:latest');
 }

@@ -7,6 +7,7 @@ import { PODMAN_BASE, preparePodmanWithBase } from '../rig/podman-base.ts';
 import { missingEngine } from '../rig/programs.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { writeProject } from './project.ts';
+import { registryRoot } from './registry-root.ts';
 
 const skip = missingEngine('podman', 'busybox', 'runc', 'docker-registry', 'htpasswd');
 
@@ -16,6 +17,8 @@ suite('pipelines with containers of a running Podman', { skip }, () => {
 
   before(async () => {
     podman = await preparePodmanWithBase(THIS_FILE);
+    const { tar, command } = await registryRoot(THIS_FILE);
+    await podman.podman('import', '--change', command, tar, 'localhost/registry:latest');
     const DOCKER_HOST = await startPodmanService(THIS_FILE, podman);
     slipway = await prepareCommandLine(THIS_FILE, { DOCKER_HOST });
   });
@@ -37,11 +40,16 @@ generator:
   environment: ['CONFIG={"auths":{"${host}":{"auth":"${auth}"}}}']
   entrypoint: [/bin/sh, -c, 'echo "$CONFIG" > "$0"']
 app: {build: {image: ${host}/myapp}}
+registry: {image: localhost/registry:latest}
+client: {image: "${PODMAN_BASE}", links: ["registry:store"], add_docker: true}
 `,
       'codeship-steps.yml': `
 - name: look
   service: test
   command: sh -c "until cat /data/file; do :; done; until /bin/busybox wget -q -O - http://site/file; do :; done"
+- name: ask
+  service: client
+  command: sh -c "until /bin/busybox wget -q -O - http://store:5000/v2/; do /bin/busybox sleep 0.1; done; echo; [ -S /var/run/docker.sock ] && echo $CONTAINER_HOST"
 - {name: out, service: app, type: push, image_name: ${host}/myapp, dockercfg_service: generator}
 - {name: bad, service: test, command: sh -c "exit 5"}
 `,
@@ -50,6 +58,8 @@ app: {build: {image: ${host}/myapp}}
     assert.equal(code, 20, stderr);
     assert.match(stdout, /^\(step: look\) from data$/m);
     assert.match(stdout, /^\(step: look\) from web$/m);
+    assert.match(stdout, /^\(step: ask\) \{\}$/m);
+    assert.match(stdout, /^\(step: ask\) unix:\/\/\/var\/run\/docker\.sock$/m);
     assert.match(stdout, /^\(step: out\) success ✔$/m, stderr);
     assert.match(stdout, /^\(step: bad\) failed ✗ the command ended with status 5$/m);
     assert.equal(await podman.podman('ps', '--all', '--quiet'), '');
