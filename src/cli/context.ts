@@ -52,6 +52,8 @@ export interface Context {
   engine(): Promise<Engine>;
   /** layers that this command compresses, each once */
   readonly compressions: CompressionRun;
+  /** Draws nothing on the terminal, which somebody else has, until what it gives is called. */
+  holdTerminal(): () => void;
   /** Closes something when the command ends. */
   onClose(close: () => Promise<void>): void;
 }
@@ -125,6 +127,7 @@ export async function withContext(
       registriesAs: async (own) => open(await credentialsWith(own)),
       credentials,
       engine,
+      holdTerminal: () => reporter.hold?.() ?? (() => {}),
       onClose: (close) => closers.push(close),
     });
   } finally {

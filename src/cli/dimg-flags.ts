@@ -14,6 +14,12 @@ export interface DimgFlags extends RegistryFlags {
   readonly lockTimeout?: number;
   readonly network?: string;
   readonly stagesFrom?: string;
+  readonly introspectError?: boolean;
+  readonly introspectBeforeError?: boolean;
+  readonly introspectStage?: string;
+  readonly introspectBefore?: string;
+  readonly introspectArtifactStage?: string;
+  readonly introspectArtifactBefore?: string;
   readonly dryRun?: boolean;
   readonly registryUsername?: string;
   readonly registryPassword?: string;
@@ -51,7 +57,18 @@ export function addDimgFlags(command: Command): Command {
 export function addStageBuildFlags(command: Command): Command {
   return command
     .option('--network <NETWORK>', 'network of the commands of stages: none, host or a name')
-    .option('--stages-from <REPO>', 'take stages from there that the store does not have');
+    .option('--stages-from <REPO>', 'take stages from there that the store does not have')
+    .option('--introspect-error', 'a shell where the commands of a stage failed')
+    .option('--introspect-before-error', 'a shell in what the commands that failed began with')
+    .option('--introspect-stage <STAGE>', 'a shell in this stage of dimgs when it is built')
+    .option('--introspect-before <STAGE>', 'a shell in what stands below this stage of dimgs')
+    .option('--introspect-artifact-stage <STAGE>', 'the same in a stage of artifacts')
+    .option('--introspect-artifact-before <STAGE>', 'the same below a stage of artifacts');
+}
+
+/** Adds the option that names one stage of a dimg. */
+export function addStageFlag(command: Command): Command {
+  return command.option('--stage <NAME>', 'which one (default: the last)');
 }
 
 /** Adds the options that say which tags are meant. */

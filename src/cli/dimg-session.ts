@@ -14,6 +14,7 @@ import type { Registries } from '../registry/registries.ts';
 import { createCompressionTable } from '../state/compressions.ts';
 import type { Context } from './context.ts';
 import type { DimgFlags, DimgPushFlags } from './dimg-flags.ts';
+import { introspectionOf } from './dimg-introspection.ts';
 import { safeLine } from './output.ts';
 
 const LOCK_TIMEOUT_SECONDS = 86_400;
@@ -49,6 +50,7 @@ export async function openDimgSession(
       flags.buildDir === undefined ? join(home, 'dimg-build', project) : resolve(flags.buildDir),
     tmpDirPrefix: resolve(flags.tmpDirPrefix ?? tmpdir()),
     network: flags.network,
+    introspection: introspectionOf(context, flags),
     lockTimeoutMs: (flags.lockTimeout ?? LOCK_TIMEOUT_SECONDS) * 1000,
     dryRun: flags.dryRun === true,
     tell: teller(context, flags),

@@ -1,21 +1,28 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { copyGraph } from '../content/copy.ts';
-import { graphOf } from '../content/graph.ts';
-import { isSlipwayError, SlipwayError } from '../errors.ts';
+import { SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { Repository } from '../registry/repository.ts';
 import { withLock } from '../state/lock.ts';
 import { buildStage } from './build-stage.ts';
 import type { ImageConfig } from './config.ts';
-import { mappingChecksum } from './git-files.ts';
+import {
+  commitLabel,
+  commitsIn,
+  commitsToBe,
+  createLostCommits,
+  findStage,
+  type Missing,
+  type WantedStage,
+} from './find-stage.ts';
+import { checksumOfMapping, mappingChecksum } from './git-files.ts';
+import { introspectStage } from './introspect.ts';
 import { neededBy } from './project.ts';
 import { type DimgSession, dimgTitle, stageName } from './session.ts';
-import { CACHE_VERSION, stageSignature } from './signature.ts';
+import { CACHE_VERSION, checksum, stageSignature } from './signature.ts';
 import { slug } from './slug.ts';
-import { labelAndName, labelsOf, readImage } from './stage-image.ts';
-import { type Stage, stagesOf } from './stages.ts';
+import { labelAndName } from './stage-image.ts';
+import { type MappedCommits, type Stage, stagesOf } from './stages.ts';
 
 /** A stage whose image is in the store, or would be built. */
 export interface SignedStage {
@@ -30,9 +37,6 @@ export interface SignedImage {
   readonly image: ImageConfig;
   readonly stages: readonly SignedStage[];
 }
-
-/** What is to happen with stages that aren't in the store: `leave` only looks for them. */
-type Missing = 'build' | 'leave';
 
 /** Told of each stage that wasn't in the store and is there now. */
 type OnBuilt = (image: ImageConfig, root: Descriptor) => void;
@@ -53,8 +57,9 @@ export function createStages(
   onBuilt: OnBuilt = () => {},
 ): DimgStages {
   const known = new Map<ImageConfig, Promise<SignedImage>>();
+  const isLost = createLostCommits(session);
   const of = (image: ImageConfig): Promise<SignedImage> => {
-    const begun = known.get(image) ?? followImage(session, image, missing, of, onBuilt);
+    const begun = known.get(image) ?? followImage({ session, missing, onBuilt, isLost, of }, image);
     known.set(image, begun);
     return begun;
   };
@@ -73,7 +78,10 @@ export function lastStage({ image, stages }: SignedImage): SignedStage {
  *
  * @throws SlipwayError `NOT_FOUND`
  */
-export function builtStage(signed: SignedImage, name: string | undefined): SignedStage {
+export function builtStage(
+  signed: SignedImage,
+  name: string | undefined,
+): SignedStage & { readonly root: Descriptor } {
   const { image, stages } = signed;
   const stage = name === undefined ? lastStage(signed) : stages.find((each) => each.name === name);
   if (stage === undefined) {
@@ -85,18 +93,22 @@ export function builtStage(signed: SignedImage, name: string | undefined): Signe
       },
     );
   }
-  if (stage.root !== undefined) return stage;
+  const { root } = stage;
+  if (root !== undefined) return { ...stage, root };
   throw new SlipwayError('NOT_FOUND', `${dimgTitle(image)}, stage ${stage.name} isn't built yet`, {
     hint: 'slipway dimg build builds it',
   });
 }
 
+interface Following extends DimgStages, Pick<WantedStage, 'isLost'> {
+  readonly session: DimgSession;
+  readonly missing: Missing;
+  readonly onBuilt: OnBuilt;
+}
+
 async function followImage(
-  session: DimgSession,
+  { session, missing, onBuilt, isLost, of }: Following,
   image: ImageConfig,
-  missing: Missing,
-  of: DimgStages['of'],
-  onBuilt: OnBuilt,
 ): Promise<SignedImage> {
   const { git, config } = session;
   if (image.git.length > 0 && git === undefined) {
@@ -109,19 +121,23 @@ async function followImage(
       },
     );
   }
-  const needed = new Map<string, SignedStage>();
+  const needed = new Map<string, SignedStage & { readonly identity: string }>();
   for (const { kind, name } of neededBy(image)) {
     const other = config.images.find((each) => each.kind === kind && each.name === name);
-    if (other !== undefined) needed.set(`${kind} ${name}`, lastStage(await of(other)));
+    if (other === undefined) continue;
+    const last = lastStage(await of(other));
+    const identity = await identityOf(session, other, last);
+    needed.set(`${kind} ${name}`, { ...last, identity });
   }
-  const get = (kind: string, name: string): SignedStage => {
+  const get = (kind: string, name: string) => {
     const found = needed.get(`${kind} ${name}`);
     if (found !== undefined) return found;
     throw new SlipwayError('INTERNAL', `${kind} ${name} isn't known yet`);
   };
-  const facts = { git, signatureOf: (kind: string, name: string) => get(kind, name).signature };
+  const signatureOf = (kind: string, name: string): string => get(kind, name).signature;
+  const facts = { git, signatureOf: (kind: string, name: string) => get(kind, name).identity };
   const stages: SignedStage[] = [];
-  let commits: ReadonlyMap<string, string> = new Map();
+  let commits: MappedCommits = new Map();
   for (const stage of stagesOf(image, facts)) {
     session.signal.throwIfAborted();
     const dependencies = await stage.dependencies(commits);
@@ -129,16 +145,23 @@ async function followImage(
     const previous = stages.at(-1);
     const signature = stageSignature(previous?.signature, dependencies);
     const title = `${dimgTitle(image)}: ${stage.name}`;
-    const found = await findStage(session, signature, title, missing);
+    const lookInto = async (when: 'before' | 'after', root: Descriptor | undefined) => {
+      if (missing === 'leave' || session.dryRun || root === undefined) return;
+      await introspectStage(session, image, when, stage.name, root);
+    };
+    await lookInto('before', previous?.root);
+    const mappings = commits.size > 0 || stage.work.kind === 'git' ? image.git : [];
+    const wanted = { signature, title, mappings, isLost };
+    const found = await findStage(session, wanted, missing);
     if (found !== undefined && missing === 'build') session.tell(title, 'USING CACHE');
     const build = (): Promise<Descriptor> =>
-      buildOnce(session, title, signature, async () => {
+      buildOnce(session, wanted, async () => {
         const building = {
           ...{ image, stage, below: previous?.root, commits },
           imageOf: (kind: string, name: string) => built(get(kind, name)),
         };
         const root = await buildStage(session, building);
-        const labels = stageLabels(session, image, stage, facts.signatureOf);
+        const labels = stageLabels(session, image, stage, signatureOf);
         return await labelAndName(session.store, root, labels, stageName(session, signature), {
           signal: session.signal,
         });
@@ -147,10 +170,28 @@ async function followImage(
     if (found === undefined && missing === 'build' && session.dryRun) session.tell(title, 'BUILD');
     const root = isBuilt ? await build() : found;
     if (isBuilt && root !== undefined) onBuilt(image, root);
+    await lookInto('after', root);
     stages.push({ name: stage.name, signature, root });
-    commits = await commitsIn(session, image, root, commits, stage);
+    commits =
+      root === undefined
+        ? commitsToBe(session, mappings, stage, commits)
+        : await commitsIn(session, mappings, root);
   }
   return { image, stages };
+}
+
+/**
+ * What an image is to those that are made of it. Its signature doesn't tell at which commit its
+ * archive was made, so the files that it has are told beside.
+ */
+async function identityOf(
+  { git }: DimgSession,
+  image: ImageConfig,
+  { signature }: SignedStage,
+): Promise<string> {
+  if (git === undefined || image.git.length === 0) return signature;
+  const files = image.git.map((mapping) => checksumOfMapping(git, mapping));
+  return checksum(signature, await Promise.all(files));
 }
 
 function built({ root, name }: SignedStage): Descriptor {
@@ -158,60 +199,20 @@ function built({ root, name }: SignedStage): Descriptor {
   throw new SlipwayError('INTERNAL', `stage ${name} isn't built`);
 }
 
-/** The image of a stage: in the store, or where else stages are looked for. */
-async function findStage(
-  session: DimgSession,
-  signature: string,
-  title: string,
-  missing: Missing,
-): Promise<Descriptor | undefined> {
-  const { store, signal, stagesFrom, tell } = session;
-  const name = stageName(session, signature);
-  const orNone = async (work: Promise<Descriptor>): Promise<Descriptor | undefined> => {
-    try {
-      return await work;
-    } catch (error) {
-      if (isSlipwayError(error, 'NOT_FOUND')) return undefined;
-      throw error;
-    }
-  };
-  const local = await orNone(store.resolve(name, { signal }));
-  if (local !== undefined || stagesFrom === undefined) return local;
-  const remote = await orNone(stagesFrom.resolve(`dimgstage-${signature}`, { signal }));
-  if (remote === undefined || session.dryRun || missing === 'leave') return remote;
-  tell(title, 'PULLING');
-  return await takeStage(session, stagesFrom, remote, signature);
-}
-
-/** Takes a stage of a registry into the store. */
-export async function takeStage(
-  session: DimgSession,
-  from: Repository,
-  remote: Descriptor,
-  signature: string,
-): Promise<Descriptor> {
-  const { store, emit, signal } = session;
-  const name = stageName(session, signature);
-  const graph = graphOf(from, remote, name);
-  const { root } = await copyGraph(graph, store, { emit, signal, nonDistributable: true });
-  const open = (offset: number) => from.fetch(root.descriptor, { offset });
-  await store.tag(root.descriptor, name, open, { signal });
-  return root.descriptor;
-}
-
 /** Builds a stage unless another process did so while we waited for it. */
 async function buildOnce(
   session: DimgSession,
-  title: string,
-  signature: string,
+  wanted: WantedStage,
   work: () => Promise<Descriptor>,
 ): Promise<Descriptor> {
   const { home, project, signal, lockTimeoutMs, tell } = session;
+  const { title, signature } = wanted;
   const folder = join(home, 'dimg-locks');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const name = createHash('sha256').update(`stage.${project}.${signature}`).digest('hex');
   const build = async (): Promise<Descriptor> => {
-    const there = await findStage({ ...session, stagesFrom: undefined }, signature, title, 'leave');
+    const local = { ...session, stagesFrom: undefined };
+    const there = await findStage(local, wanted, 'leave');
     if (there !== undefined) {
       tell(title, 'USING CACHE');
       return there;
@@ -228,33 +229,6 @@ async function buildOnce(
     }
   };
   return await withLock(join(folder, name), build, { signal, waitMs: lockTimeoutMs });
-}
-
-/** At which commits the files of git are in an image, as its labels say. */
-async function commitsIn(
-  { store, git, signal, stagesFrom }: DimgSession,
-  image: ImageConfig,
-  root: Descriptor | undefined,
-  before: ReadonlyMap<string, string>,
-  { work }: Stage,
-): Promise<ReadonlyMap<string, string>> {
-  if (git === undefined || work.kind !== 'git') return before;
-  const commits = new Map<string, string>();
-  const isLocal = root !== undefined && (await store.blobSize(root.digest)) !== undefined;
-  const source = isLocal ? store : stagesFrom;
-  const labels =
-    root === undefined || source === undefined
-      ? {}
-      : labelsOf((await readImage(source, root, { signal })).config);
-  for (const mapping of image.git) {
-    const key = mappingChecksum(mapping);
-    commits.set(key, labels[commitLabel(key)] ?? git.commit);
-  }
-  return commits;
-}
-
-function commitLabel(key: string): string {
-  return `werf-git-${key}-commit`;
 }
 
 function stageLabels(

@@ -1,13 +1,12 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { BuildContext, Dockerfile } from '../build/engine.ts';
 import { TAR_END, tarHeader } from '../bytes/tar-write.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { ImageConfig, MountRule } from './config.ts';
+import type { ImageConfig } from './config.ts';
 import { copyLine, directiveLines, dockerfileOf, importLines } from './dockerfile.ts';
 import { gitContext } from './git-context.ts';
 import { filledFolder, mappedChanges, mappedFiles, mappingChecksum } from './git-files.ts';
+import { withMounts } from './mounts.ts';
 import { runStage } from './run-stage.ts';
 import { type DimgSession, dimgTitle } from './session.ts';
 import { withoutFiles } from './stage-image.ts';
@@ -153,32 +152,13 @@ async function runCommands(
   root: Descriptor,
   commands: readonly string[],
 ): Promise<Descriptor> {
-  const { store, home, network, emit, signal } = session;
+  const { store, home, network, emit, signal, introspection } = session;
   const engine = await session.engine();
-  const temporary = await mkdtemp(join(session.tmpDirPrefix, 'slipway-dimg-'));
-  try {
-    const volumes: string[] = [];
-    for (const mount of image.mounts) {
-      volumes.push(`${await mountFolder(session, mount, temporary)}:${mount.to}`);
-    }
-    return await runStage({
-      ...{ engine, store, root, commands, volumes, network, emit, signal },
+  return await withMounts(session, image, (volumes) =>
+    runStage({
+      ...{ engine, store, root, commands, volumes, network, emit, signal, introspection },
       spoolDir: home,
       name: what,
-    });
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
-}
-
-async function mountFolder(
-  { buildDir }: DimgSession,
-  mount: MountRule,
-  temporary: string,
-): Promise<string> {
-  if (mount.kind === 'custom') return mount.from;
-  const name = encodeURIComponent(mount.to);
-  const folder = join(mount.kind === 'tmp_dir' ? temporary : join(buildDir, 'mounts'), name);
-  await mkdir(folder, { recursive: true });
-  return folder;
+    }),
+  );
 }

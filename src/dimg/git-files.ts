@@ -73,6 +73,12 @@ export async function checksumOfFiles(
   return checksum(files.map(({ path, kind, object }) => [path, kind, object]));
 }
 
+/** A checksum of all files of a mapping at HEAD. */
+export async function checksumOfMapping(git: Git, mapping: GitMapping): Promise<string> {
+  const files = await mappedFiles(git, mapping, git.commit);
+  return checksum(files.map(({ target, kind, object }) => [target, kind, object]));
+}
+
 /** What of a mapping decides what is in the image, whatever the commit. */
 export function mappingChecksum(mapping: GitMapping): string {
   const { add, to, includePaths, excludePaths, owner, group } = mapping;

@@ -1,7 +1,8 @@
 import { isSlipwayError } from '../errors.ts';
 import type { Repository } from '../registry/repository.ts';
-import { createStages, takeStage } from './build-dimgs.ts';
+import { createStages } from './build-dimgs.ts';
 import type { ImageConfig } from './config.ts';
+import { takeStage } from './find-stage.ts';
 import { neededBy } from './project.ts';
 import { type DimgSession, dimgTitle, stageName } from './session.ts';
 

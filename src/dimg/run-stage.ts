@@ -4,7 +4,7 @@ import { untilAborted } from '../bytes/stream.ts';
 import { graphOf } from '../content/graph.ts';
 import type { Engine } from '../engine/client.ts';
 import { exportImage } from '../engine/source.ts';
-import { SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -14,6 +14,7 @@ import { compressionOf } from '../oci/mediatype.ts';
 import { bringImage } from '../run/bring.ts';
 import { type Container, createContainer } from '../run/container.ts';
 import { spokenIn } from '../run/frames.ts';
+import { type Introspection, shellSpec } from './introspect.ts';
 import { readImage, withLayer } from './stage-image.ts';
 
 /** Commands of a stage, and where they run. */
@@ -29,6 +30,8 @@ export interface StageCommands {
   readonly spoolDir: string;
   /** for people */
   readonly name: string;
+  /** who wants to look into a container whose commands failed */
+  readonly introspection?: Introspection | undefined;
   readonly emit: Emit;
   readonly signal: AbortSignal | undefined;
 }
@@ -61,6 +64,7 @@ export async function runStage(stage: StageCommands): Promise<Descriptor> {
     return await takeChanges(container, stage);
   } catch (error) {
     if (signal?.aborted) await container.stop(GRACE_SECONDS).catch(() => {});
+    else if (isSlipwayError(error, 'COMMAND_FAILED')) await introspect(container, image, stage);
     throw error;
   } finally {
     await container.remove().catch(() => {});
@@ -96,6 +100,24 @@ async function runToEnd(
   } finally {
     stream.destroy();
   }
+}
+
+/** Lets a person look at what failed, and at what it began with, if they want to. */
+async function introspect(
+  container: Container,
+  image: string,
+  { engine, introspection, name, volumes, network, signal }: StageCommands,
+): Promise<void> {
+  const { onError = false, beforeError = false, open = async () => {} } = introspection ?? {};
+  if (onError) {
+    const id = await commit(engine, container, signal);
+    try {
+      await open(`${name}, after it failed`, shellSpec(id, volumes, network));
+    } finally {
+      await removeImage(engine, id);
+    }
+  }
+  if (beforeError) await open(`${name}, before it failed`, shellSpec(image, volumes, network));
 }
 
 /** Takes what a container changed as a layer. What lies below is in the store already. */

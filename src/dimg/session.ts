@@ -6,6 +6,7 @@ import type { Registries } from '../registry/registries.ts';
 import type { Repository } from '../registry/repository.ts';
 import type { ImageConfig, ProjectConfig } from './config.ts';
 import type { Git } from './git.ts';
+import type { Introspection } from './introspect.ts';
 
 /** What becomes of a stage or of a name, as werf writes it. */
 export type DimgState =
@@ -50,6 +51,8 @@ export interface DimgSession {
   readonly buildDir: string;
   readonly tmpDirPrefix: string;
   readonly network?: string | undefined;
+  /** who wants to look into containers while they are made */
+  readonly introspection?: Introspection | undefined;
   readonly lockTimeoutMs: number;
   readonly dryRun: boolean;
   readonly tell: Tell;
@@ -57,9 +60,17 @@ export interface DimgSession {
   readonly signal: AbortSignal;
 }
 
+/** Short names of the store are those of Docker Hub's library. */
+const STORE_PREFIX = 'docker.io/library/';
+
 /** The name that a stage has in the store. */
 export function stageName({ project }: Pick<DimgSession, 'project'>, signature: string): string {
-  return `docker.io/library/dimgstage-${project}:${signature}`;
+  return `${STORE_PREFIX}dimgstage-${project}:${signature}`;
+}
+
+/** The same as people write it. */
+export function shownStageName(session: Pick<DimgSession, 'project'>, signature: string): string {
+  return stageName(session, signature).slice(STORE_PREFIX.length);
 }
 
 /** How the stages of a dimg are called. */

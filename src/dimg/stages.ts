@@ -8,7 +8,7 @@ import {
   type UserStage,
 } from './config.ts';
 import type { Git } from './git.ts';
-import { checksumOfFiles, mappedChanges, mappedFiles, mappingChecksum } from './git-files.ts';
+import { checksumOfFiles, checksumOfMapping, mappedChanges, mappingChecksum } from './git-files.ts';
 import { checksum, type SignaturePart } from './signature.ts';
 
 /** What a stage does to the image below it. */
@@ -41,6 +41,15 @@ export interface StageFacts {
   /** signatures of the last stages of images that this one is made of, by kind and name */
   signatureOf(kind: 'dimg' | 'artifact', name: string): string;
 }
+
+/** All names of stages, in their order. */
+export const STAGE_NAMES: readonly string[] = [
+  ...['from', 'before_install', 'before_install_artifact'],
+  ...['git_archive', 'git_pre_install_patch', 'install', 'git_post_install_patch'],
+  ...['after_install_artifact', 'before_setup', 'before_setup_artifact'],
+  ...['git_pre_setup_patch', 'setup', 'git_post_setup_patch', 'after_setup_artifact'],
+  ...['git_latest_patch', 'docker_instructions'],
+];
 
 /** A patch that changes so many files is kept below the last stages, so that these stay small. */
 const LARGE_PATCH_FILES = 1000;
@@ -169,10 +178,7 @@ function latestPatchStage(git: Git, mappings: readonly GitMapping[]): Stage {
     work: { kind: 'git' },
     async dependencies(commits) {
       if ((await changedFiles(git, mappings, commits)) === 0) return undefined;
-      const files = mappings.map((mapping) => mappedFiles(git, mapping, git.commit));
-      return (await Promise.all(files)).map((each) =>
-        checksum(each.map(({ target, kind, object }) => [target, kind, object])),
-      );
+      return await Promise.all(mappings.map((mapping) => checksumOfMapping(git, mapping)));
     },
   };
 }

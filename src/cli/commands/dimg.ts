@@ -6,7 +6,7 @@ import { type Release, releasesOf, stageReleases } from '../../dimg/publish.ts';
 import { pullStages } from '../../dimg/pull-stages.ts';
 import { parseRepo } from '../../dimg/repo.ts';
 import { onlyDimg, selectDimgs } from '../../dimg/select.ts';
-import { type DimgSession, stageName } from '../../dimg/session.ts';
+import { type DimgSession, shownStageName } from '../../dimg/session.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -14,6 +14,7 @@ import {
   addDimgFlags,
   addProjectFlags,
   addStageBuildFlags,
+  addStageFlag,
   addTagFlags,
   type DimgFlags,
   type DimgPushFlags,
@@ -21,13 +22,14 @@ import {
 import { pushWords } from '../dimg-push.ts';
 import { nameLocally, opener, release } from '../dimg-release.ts';
 import { hostsOfRepo, openDimgSession, repoAndPatterns, wantedTags } from '../dimg-session.ts';
+import { dimgRun } from './dimg-run.ts';
 import { dimgUpkeep } from './dimg-upkeep.ts';
 
 /** `slipway dimg build|push|bp|spush|tag|list|stages …` */
 export function command(cli: Cli): Command {
   const dimg = newCommand('dimg', 'build and push the images of a werf.yaml, with its stages');
   const commands = [list(cli), build(cli), push(cli), buildAndPush(cli), simplePush(cli), tag(cli)];
-  for (const child of [...commands, stages(cli), stage(cli), ...dimgUpkeep(cli)])
+  for (const child of [...commands, stages(cli), stage(cli), dimgRun(cli), ...dimgUpkeep(cli)])
     dimg.addCommand(child);
   return dimg;
 }
@@ -141,19 +143,24 @@ function stages(cli: Cli): Command {
 
 function stage(cli: Cli): Command {
   const group = newCommand('stage', 'tell of the stages of a dimg');
-  const command = newCommand('image', 'show the name of the image of a stage in the local store')
-    .argument('[DIMG]', 'its name or pattern, if there are several')
-    .option('--stage <NAME>', 'which one (default: the last)');
+  const command = newCommand(
+    'image',
+    'show the name of the image of a stage in the local store',
+  ).argument('[DIMG]', 'its name or pattern, if there are several');
   group.addCommand(
-    addDimgFlags(command).action(async (pattern: string | undefined, flags: StageFlags) => {
-      await run(cli, flags, [], async (context) => {
-        const session = await openDimgSession(context, flags);
-        const image = onlyDimg(selectDimgs(session.config, pattern === undefined ? [] : [pattern]));
-        const signed = await createStages(session, 'leave').of(image);
-        const { signature } = builtStage(signed, flags.stage);
-        context.output.out(`${stageName(session, signature).slice(STORE_PREFIX.length)}\n`);
-      });
-    }),
+    addStageFlag(addDimgFlags(command)).action(
+      async (pattern: string | undefined, flags: StageFlags) => {
+        await run(cli, flags, [], async (context) => {
+          const session = await openDimgSession(context, flags);
+          const image = onlyDimg(
+            selectDimgs(session.config, pattern === undefined ? [] : [pattern]),
+          );
+          const signed = await createStages(session, 'leave').of(image);
+          const { signature } = builtStage(signed, flags.stage);
+          context.output.out(`${shownStageName(session, signature)}\n`);
+        });
+      },
+    ),
   );
   return group;
 }
@@ -161,9 +168,6 @@ function stage(cli: Cli): Command {
 interface StageFlags extends DimgFlags {
   readonly stage?: string;
 }
-
-/** Short names of the store are those of Docker Hub's library. */
-const STORE_PREFIX = 'docker.io/library/';
 
 interface StagesFlags extends DimgFlags {
   readonly all?: boolean;

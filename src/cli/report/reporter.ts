@@ -12,6 +12,8 @@ export type ProgressStyle = (typeof PROGRESS_STYLES)[number];
 /** Renders events; `stop` ends it before the results are printed. */
 export interface Reporter {
   readonly emit: Emit;
+  /** Leaves the terminal to somebody else until what it gives is called. */
+  readonly hold?: () => () => void;
   stop(): void;
 }
 

@@ -5,6 +5,8 @@ import { describeEvent, short } from './plain.ts';
 
 export interface TtyReporter {
   readonly emit: Emit;
+  /** Leaves the terminal to somebody else until what it gives is called. */
+  hold(): () => void;
   /** Clears the live lines; finished ones stay. */
   stop(): void;
 }
@@ -26,10 +28,16 @@ export function ttyReporter(output: Output): TtyReporter {
   const live = new Map<string, Live>();
   let drawn = 0;
   let moved = 0;
+  let isHeld = false;
+  let kept = '';
   const startedAt = performance.now();
 
   const erase = (): string => (drawn === 0 ? '' : `\u001b[${drawn}A\u001b[J`);
   const draw = (finished = ''): void => {
+    if (isHeld) {
+      kept += finished;
+      return;
+    }
     const before = erase();
     const all = [...live.values()];
     const lines = all.slice(0, MAX_LINES).map((piece) => line(piece, output.columns));
@@ -47,6 +55,16 @@ export function ttyReporter(output: Output): TtyReporter {
       moved += track(event, live);
       const text = describeEvent(event);
       if (text !== undefined) draw(`${safeLine(text)}\n`);
+    },
+    hold() {
+      output.err(erase());
+      drawn = 0;
+      isHeld = true;
+      return () => {
+        isHeld = false;
+        draw(kept);
+        kept = '';
+      };
     },
     stop() {
       clearInterval(timer);
