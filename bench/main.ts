@@ -9,6 +9,7 @@ import { ownerWithEnd } from '../test/rig/owner.ts';
 import { findProgram } from '../test/rig/programs.ts';
 import type { Bench, Case, Section } from './bench.ts';
 import { archive } from './cases/archive.ts';
+import { build } from './cases/build.ts';
 import { classic, containerd } from './cases/engine.ts';
 import { layout } from './cases/layout.ts';
 import { machine } from './cases/machine.ts';
@@ -31,6 +32,7 @@ const CASES: readonly Case[] = [
   many,
   release,
   twice,
+  build,
   memory,
 ];
 
@@ -78,6 +80,15 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-const options = readOptions(CASES, process.argv.slice(2));
+function optionsOrEnd(): Options | undefined {
+  try {
+    return readOptions(CASES, process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}; --help tells what there is\n`);
+    process.exit(2);
+  }
+}
+
+const options = optionsOrEnd();
 if (options === undefined) process.stdout.write(help(CASES));
 else await main(options);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { glob, open, readFile } from 'node:fs/promises';
+import { glob, open, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { mustRun } from '../../test/rig/programs.ts';
 import { seededBytes } from './seeded.ts';
@@ -42,7 +42,7 @@ export async function makeLayer(
     files.push(file);
   }
   await makeTar(folder, name, files);
-  await mustRun('rm', ['--', ...files], { cwd: folder });
+  for (const file of files) await rm(path.join(folder, file));
 }
 
 /** Puts files together into a tar that is the same whenever and by whomever it is made. */
@@ -59,6 +59,14 @@ export async function makeTar(
     ],
     { cwd: folder },
   );
+}
+
+/** Fills a folder with files of text. */
+export async function cutText(folder: string, count: number, sizeBytes: number): Promise<void> {
+  const all = path.join(folder, 'all');
+  await writeContent(all, { kind: 'text', sizeBytes: count * sizeBytes });
+  await mustRun('split', ['-b', `${sizeBytes}`, '-a', '4', '-d', 'all', 'text'], { cwd: folder });
+  await rm(all);
 }
 
 async function writeContent(
