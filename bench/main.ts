@@ -10,7 +10,7 @@ import { findProgram } from '../test/rig/programs.ts';
 import type { Bench, Case, Section } from './bench.ts';
 import { archive } from './cases/archive.ts';
 import { build } from './cases/build.ts';
-import { classic, containerd } from './cases/engine.ts';
+import { classic, containerd, podman } from './cases/engine.ts';
 import { layout } from './cases/layout.ts';
 import { machine } from './cases/machine.ts';
 import { many } from './cases/many.ts';
@@ -27,6 +27,7 @@ const CASES: readonly Case[] = [
   archive,
   classic,
   containerd,
+  podman,
   layout,
   start,
   many,

@@ -1,8 +1,7 @@
 import { missing } from '../../test/rig/programs.ts';
 import type { Bench, Case, Section } from '../bench.ts';
-import { type Contender, contest, type Outcome } from '../contest.ts';
+import { type Contender, contest, type Outcome, secondTime } from '../contest.ts';
 import { prepareLayout } from '../images/layout.ts';
-import { measureAll } from '../measure.ts';
 import { longerShown, named, ratioShown, tableOf } from '../report.ts';
 import { layoutPublishers } from '../tools.ts';
 
@@ -66,17 +65,6 @@ async function nothingToDo(bench: Bench): Promise<Section> {
     about: `${LAYERS} layers of ${LAYER_BYTES / 1024} KiB in a layout, published by the same tool just before.`,
     ...tableOf(outcomes),
     shows: [...requestsShown(outcomes, 'slipway', 2), ...ratioShown(outcomes, 'slipway', NODE, 3)],
-  };
-}
-
-/** The same contender, when it has published the image to this registry before. */
-function secondTime(contender: Contender): Contender {
-  return {
-    ...contender,
-    prepare: async (place) => {
-      await contender.prepare?.(place);
-      await measureAll(contender.publish(place));
-    },
   };
 }
 
