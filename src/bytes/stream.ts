@@ -53,6 +53,8 @@ export async function* untilAborted(bytes: Bytes, signal: AbortSignal | undefine
 export interface FileRange {
   readonly start?: number;
   readonly length?: number;
+  /** the most that is read at once, {@link CHUNK_BYTES} if left out */
+  readonly chunkBytes?: number | undefined;
 }
 
 /**
@@ -74,12 +76,12 @@ export async function* readFileBytes(path: string, range: FileRange = {}): Bytes
 export async function* readHandleBytes(
   handle: FileHandle,
   path: string,
-  { start = 0, length = Number.POSITIVE_INFINITY }: FileRange = {},
+  { start = 0, length = Number.POSITIVE_INFINITY, chunkBytes = CHUNK_BYTES }: FileRange = {},
 ): Bytes {
   let position = start;
   const end = start + length;
   while (position < end) {
-    const wanted = Math.min(CHUNK_BYTES, end - position);
+    const wanted = Math.min(chunkBytes, end - position);
     const buffer = Buffer.allocUnsafeSlow(wanted);
     const { bytesRead } = await handle.read(buffer, 0, wanted, position);
     if (bytesRead === 0) {

@@ -13,6 +13,8 @@ export interface Signalled {
 export interface FetchOptions extends Signalled {
   /** first byte wanted, 0 if left out */
   readonly offset?: number;
+  /** the most that comes in one piece, where the source has the choice */
+  readonly chunkBytes?: number | undefined;
 }
 
 /** Gives the bytes of content by its descriptor. */

@@ -67,7 +67,7 @@ export function freshSeconds(lease: Lease): number {
 export async function* fetchBlob(
   dir: string,
   descriptor: Descriptor,
-  { offset = 0, signal }: FetchOptions = {},
+  { offset = 0, chunkBytes, signal }: FetchOptions = {},
 ): Bytes {
   signal?.throwIfAborted();
   if (descriptor.data !== undefined) {
@@ -77,7 +77,7 @@ export async function* fetchBlob(
   const path = blobPath(dir, descriptor.digest);
   const handle = await openBlob(path, descriptor);
   try {
-    for await (const chunk of readHandleBytes(handle, path, { start: offset })) {
+    for await (const chunk of readHandleBytes(handle, path, { start: offset, chunkBytes })) {
       signal?.throwIfAborted();
       yield chunk;
     }

@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes/stream.ts';
+import { type Bytes, CHUNK_BYTES } from '../bytes/stream.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -52,7 +52,8 @@ export async function getBlob(
       return true;
     }
     const descriptor = { mediaType: OCTETS, digest, size: sizeBytes };
-    const bytes = layout.fetch(descriptor, { offset: first });
+    const chunkBytes = Math.min(CHUNK_BYTES, exchange.room.blockBytes());
+    const bytes = layout.fetch(descriptor, { offset: first, chunkBytes });
     await respondBytes(exchange, status, all, exactly(bytes, last - first + 1));
     return true;
   });

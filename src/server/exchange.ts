@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { type Bytes, collect } from '../bytes/stream.ts';
 import { Refusal } from './errors.ts';
+import type { HeldBody, Room } from './room.ts';
 
 /** One request and its answer. */
 export interface Exchange {
@@ -10,6 +11,7 @@ export interface Exchange {
   readonly query: URLSearchParams;
   /** how long a connection may be silent while a body goes either way */
   readonly idleTimeoutMs: number;
+  readonly room: Room;
   /** the client waits for `100 Continue` before it sends its body */
   awaitsContinue: boolean;
 }
@@ -80,9 +82,10 @@ export async function respondBytes(
   headers: OutgoingHttpHeaders,
   bytes: Bytes,
 ): Promise<void> {
-  const { response } = exchange;
+  const { response, room } = exchange;
   const { socket } = exchange.request;
   socket.setTimeout(exchange.idleTimeoutMs);
+  const leave = room.enter();
   try {
     for await (const chunk of bytes) {
       if (response.destroyed) return;
@@ -96,11 +99,23 @@ export async function respondBytes(
     socket.setTimeout(0);
     if (response.headersSent) response.destroy();
     throw error;
+  } finally {
+    leave();
   }
 }
 
 /** The body of a request, in blocks that are large enough to be written at full speed. */
 export async function* requestBody(exchange: Exchange): Bytes {
+  const { room } = exchange;
+  const leave = room.enter();
+  try {
+    yield* inBlocks(receive(exchange), () => room.blockBytes());
+  } finally {
+    leave();
+  }
+}
+
+async function* receive(exchange: Exchange): AsyncGenerator<Buffer> {
   const { request, response } = exchange;
   if (exchange.awaitsContinue) {
     exchange.awaitsContinue = false;
@@ -108,22 +123,31 @@ export async function* requestBody(exchange: Exchange): Bytes {
   }
   request.socket.setTimeout(exchange.idleTimeoutMs);
   try {
-    yield* inBlocks(request.iterator({ destroyOnReturn: false }), BLOCK_BYTES);
+    yield* request.iterator({ destroyOnReturn: false });
   } finally {
     request.socket.setTimeout(0);
   }
 }
 
-const BLOCK_BYTES = 512 * 1024;
-
-/** The body of a request in memory; a longer one is refused with 413. */
-export async function readRequestBody(exchange: Exchange, maxBytes: number): Promise<Buffer> {
+/** The body of a request in memory, as much as there is room for; a longer one is refused with 413. */
+export async function readRequestBody(
+  exchange: Exchange,
+  maxBytes: number,
+  held: HeldBody,
+): Promise<Buffer> {
   if (announcedBytes(exchange.request) > maxBytes) {
     throw new Refusal('MANIFEST_INVALID', `the body is longer than ${maxBytes} bytes`, {
       status: 413,
     });
   }
-  return await collect(requestBody(exchange), maxBytes, 'the body');
+  return await collect(counted(receive(exchange), held), maxBytes, 'the body');
+}
+
+async function* counted(chunks: AsyncIterable<Buffer>, held: HeldBody): Bytes {
+  for await (const chunk of chunks) {
+    held.take(chunk.byteLength);
+    yield chunk;
+  }
 }
 
 /** What `Content-Length` says, or NaN. */
@@ -145,10 +169,10 @@ function hasLongBody(request: IncomingMessage): boolean {
 }
 
 /**
- * Blocks of at least `sizeBytes`. What arrived before a failure is handed on before the failure is:
+ * Blocks of at least that size. What arrived before a failure is handed on before the failure is:
  * a client that was cut off goes on from there.
  */
-async function* inBlocks(chunks: AsyncIterable<Buffer>, sizeBytes: number): Bytes {
+async function* inBlocks(chunks: AsyncIterable<Buffer>, blockBytes: () => number): Bytes {
   let held: Buffer[] = [];
   let heldBytes = 0;
   let failure: { readonly error: unknown } | undefined;
@@ -156,7 +180,7 @@ async function* inBlocks(chunks: AsyncIterable<Buffer>, sizeBytes: number): Byte
     for await (const chunk of chunks) {
       held.push(chunk);
       heldBytes += chunk.byteLength;
-      if (heldBytes < sizeBytes) continue;
+      if (heldBytes < blockBytes()) continue;
       yield Buffer.concat(held, heldBytes);
       held = [];
       heldBytes = 0;

@@ -5,6 +5,7 @@ import type { RegistryContext } from './context.ts';
 import { Refusal, refusalOf } from './errors.ts';
 import { type Exchange, respond } from './exchange.ts';
 import type { RegistryEvent } from './options.ts';
+import type { Room } from './room.ts';
 import { findRoute } from './routes.ts';
 
 export interface HandlerOptions {
@@ -14,6 +15,7 @@ export interface HandlerOptions {
   readonly authenticate: Authenticator | undefined;
   readonly readOnly: boolean;
   readonly idleTimeoutMs: number;
+  readonly room: Room;
   readonly log: (event: RegistryEvent) => void;
 }
 
@@ -26,7 +28,7 @@ export type RequestHandler = (
 
 /** Answers requests: first who may ask, then what is asked, then the answer. */
 export function createHandler(options: HandlerOptions): RequestHandler {
-  const { context, idleTimeoutMs, log } = options;
+  const { context, idleTimeoutMs, room, log } = options;
   return async (request, response, awaitsContinue) => {
     const startedMs = performance.now();
     const method = request.method ?? '';
@@ -37,6 +39,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       method,
       query,
       idleTimeoutMs,
+      room,
       awaitsContinue,
     };
     const where = { method: printable(method), path: printable(path) };
@@ -69,8 +72,9 @@ function checkOrigin(request: IncomingMessage, { isAcceptedHost }: HandlerOption
   if (another !== undefined || !isAcceptedHost(host)) {
     throw new Refusal('DENIED', 'this registry does not go by that name', { status: 421 });
   }
-  // Only browsers send it, and no web page has any business here.
-  if (request.headers.origin !== undefined) {
+  // Only browsers send these, and no web page has any business here; `none` is what a user opened.
+  const { origin, 'sec-fetch-site': site = 'none' } = request.headers;
+  if (origin !== undefined || site !== 'none') {
     throw new Refusal('DENIED', 'this registry does not answer web pages');
   }
 }

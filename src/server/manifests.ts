@@ -1,4 +1,4 @@
-import { fromMemory } from '../bytes/stream.ts';
+import { CHUNK_BYTES, fromMemory } from '../bytes/stream.ts';
 import { isSlipwayError } from '../errors.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -10,7 +10,9 @@ import { isTag } from '../oci/reference.ts';
 import { conditionsOf } from './conditions.ts';
 import type { RegistryContext } from './context.ts';
 import { Refusal } from './errors.ts';
-import { type Exchange, header, readRequestBody, respond } from './exchange.ts';
+import { type Exchange, header, readRequestBody, respond, respondBytes } from './exchange.ts';
+import type { ManifestStore } from './manifest-store.ts';
+import { type HeldBody, SMALL_BODY_BYTES } from './room.ts';
 import { digestOfTag, tagAmong } from './tags.ts';
 import { checkDigest, type Target, unknownRepository } from './target.ts';
 
@@ -25,20 +27,55 @@ export async function getManifest(
   { repositories, manifests }: RegistryContext,
 ): Promise<void> {
   const asked = reference.includes(':') ? checkDigest(reference) : undefined;
-  const found = await repositories.read(repository, async (layout) => {
+  const isFound = await repositories.read(repository, async (layout) => {
     const digest = asked ?? (await digestOfTag(layout, reference));
-    return { manifest: digest && (await manifests.read(layout, digest)) };
+    const served = digest && (await toServe(layout, digest, manifests));
+    if (served === undefined) return false;
+    await respondManifest(exchange, layout, served);
+    return true;
   });
-  if (found === undefined) throw unknownRepository();
-  if (found.manifest === undefined) throw unknownManifest();
-  const { descriptor, bytes } = found.manifest;
+  if (isFound === undefined) throw unknownRepository();
+  if (!isFound) throw unknownManifest();
+}
+
+interface ServedManifest {
+  readonly descriptor: Descriptor;
+  /** left out where it is long: a client that doesn't read would keep it in memory */
+  readonly bytes: Uint8Array | undefined;
+}
+
+async function toServe(
+  layout: Layout,
+  digest: Digest,
+  manifests: ManifestStore,
+): Promise<ServedManifest | undefined> {
+  const manifest = await manifests.read(layout, digest);
+  if (manifest === undefined) return undefined;
+  const { descriptor, bytes } = manifest;
+  return { descriptor, bytes: descriptor.size > SMALL_BODY_BYTES ? undefined : bytes };
+}
+
+async function respondManifest(
+  exchange: Exchange,
+  layout: Layout,
+  { descriptor, bytes }: ServedManifest,
+): Promise<void> {
   const headers = {
     'content-type': descriptor.mediaType,
     'docker-content-digest': descriptor.digest,
     etag: `"${descriptor.digest}"`,
   };
-  const isKnown = header(exchange, 'if-none-match') === headers.etag;
-  await respond(exchange, isKnown ? 304 : 200, headers, isKnown ? '' : bytes);
+  if (header(exchange, 'if-none-match') === headers.etag) {
+    await respond(exchange, 304, headers);
+    return;
+  }
+  const all = { ...headers, 'content-length': descriptor.size };
+  if (bytes !== undefined || exchange.method === 'HEAD') {
+    await respond(exchange, 200, all, bytes);
+    return;
+  }
+  const chunkBytes = Math.min(CHUNK_BYTES, exchange.room.blockBytes());
+  await respondBytes(exchange, 200, all, layout.fetch(descriptor, { chunkBytes }));
 }
 
 /**
@@ -49,13 +86,27 @@ export async function getManifest(
  */
 export async function putManifest(
   exchange: Exchange,
+  target: Target,
+  context: RegistryContext,
+): Promise<void> {
+  const held = exchange.room.hold();
+  try {
+    await takeManifest(exchange, target, context, held);
+  } finally {
+    held.release();
+  }
+}
+
+async function takeManifest(
+  exchange: Exchange,
   { repository, reference }: Target,
   { repositories, quota, sparse }: RegistryContext,
+  held: HeldBody,
 ): Promise<void> {
   const wanted = reference.includes(':') ? checkDigest(reference) : undefined;
   const tags = wanted === undefined ? [reference] : exchange.query.getAll('tag');
   checkTags(tags);
-  const bytes = await readRequestBody(exchange, DOCUMENT_LIMITS.manifestBytes);
+  const bytes = await readRequestBody(exchange, DOCUMENT_LIMITS.manifestBytes, held);
   const digest = digestOf(bytes, wanted === undefined ? 'sha256' : digestAlgorithm(wanted));
   if (wanted !== undefined && digest !== wanted) {
     throw new Refusal('DIGEST_INVALID', `the manifest has the digest ${digest}`);
@@ -71,11 +122,14 @@ export async function putManifest(
     const absent = await missingContent(layout, document);
     if (absent.length > 0 && !sparse) throw lacksContent(absent);
     await quota.take(bytes.byteLength);
-    await layout.enter(descriptor, tags, (offset) => fromMemory(bytes, offset), {
+    const entering = layout.enter(descriptor, tags, (offset) => fromMemory(bytes, offset), {
       sparse,
       allow(entries) {
         if (tags.length > 0) conditions?.(tags.map((tag) => tagAmong(entries, tag, layout)));
       },
+    });
+    await entering.catch((error: unknown) => {
+      throw isSlipwayError(error, 'LIMIT_EXCEEDED') ? tooManyNames() : error;
     });
     // Nobody can take away any more what was there when it was entered.
     return sparse ? await missingContent(layout, document) : [];
@@ -189,6 +243,13 @@ function lacksContent(missing: readonly Digest[]): Refusal {
 function sparseWarning(missing: readonly Digest[]): string {
   const others = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
   return `299 - "the repository lacks content of this manifest: ${missing[0]}${others}"`;
+}
+
+/** The names of a layout are one document, which has a longest size. */
+function tooManyNames(): Refusal {
+  return new Refusal('DENIED', 'this repository holds as many tags and manifests as it can', {
+    status: 507,
+  });
 }
 
 function unknownManifest(): Refusal {

@@ -12,7 +12,9 @@ import { createManifestStore } from './manifest-store.ts';
 import type { RegistryOptions } from './options.ts';
 import { createQuota } from './quota.ts';
 import { createRepositories } from './repositories.ts';
+import { createRoom } from './room.ts';
 import { createSessions } from './sessions.ts';
+import { inTurn } from './turns.ts';
 import { createUploadFiles } from './upload-files.ts';
 
 /** A registry that is running. */
@@ -35,7 +37,7 @@ const DEFAULTS = {
   graceMs: 2_000,
 } as const;
 
-/** Each can hold a manifest of 4 MiB in memory while it is being sent. */
+/** Each takes 64 KiB or more of memory while a body is on its way. */
 const MAX_CONNECTIONS = 512;
 
 /**
@@ -65,7 +67,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     fileMode: isPrivate ? 0o600 : 0o644,
     readOnly,
   });
-  const handle = createHandler({
+  const answer = createHandler({
     context: {
       repositories,
       sessions,
@@ -77,8 +79,10 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     authenticate,
     readOnly,
     idleTimeoutMs: options.idleTimeoutMs ?? DEFAULTS.idleTimeoutMs,
+    room: createRoom(),
     log,
   });
+  const handle = inTurn(answer);
   const inHand = new Set<Promise<void>>();
   const server = createHttpServer((request, response, awaitsContinue) => {
     const handling = handle(request, response, awaitsContinue);
