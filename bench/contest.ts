@@ -6,7 +6,7 @@ import type { Bench } from './bench.ts';
 import { startDelay } from './delay.ts';
 import { layerBytesOf } from './held.ts';
 import { type Command, type Cost, measureAll } from './measure.ts';
-import { profiled } from './profile.ts';
+import { profile } from './profile.ts';
 import { type Seen, startWire } from './wire.ts';
 
 /** Where and with what a contender runs. */
@@ -68,7 +68,7 @@ export async function contest(
     if (contender.isOffline || !isCounted) outcomes.push({ contender, costs: [] });
     else {
       bench.say(`${title}: ${contender.name}, counted`);
-      outcomes.push(...(await counted(bench, contender, image)));
+      outcomes.push(...(await counted(bench, title, contender, image)));
     }
   }
   const costs = new Map<Contender, Cost[]>(outcomes.map(({ contender }) => [contender, []]));
@@ -88,9 +88,14 @@ async function runOf(contender: Contender, place: Place): Promise<Cost> {
 }
 
 /** One run through a relay that counts. A peer that can't do it is left out. */
-async function counted(bench: Bench, contender: Contender, image: string): Promise<Outcome[]> {
+async function counted(
+  bench: Bench,
+  title: string,
+  contender: Contender,
+  image: string,
+): Promise<Outcome[]> {
   try {
-    return [await alone(bench, {}, (place) => countedAt(bench, contender, image, place))];
+    return [await alone(bench, {}, (place) => countedAt(bench, title, contender, image, place))];
   } catch (error) {
     if (contender.isOurs) throw error;
     bench.say(`${contender.name} is left out: ${String(error)}`);
@@ -100,6 +105,7 @@ async function counted(bench: Bench, contender: Contender, image: string): Promi
 
 async function countedAt(
   bench: Bench,
+  title: string,
   contender: Contender,
   image: string,
   place: Place,
@@ -110,10 +116,11 @@ async function countedAt(
   wire.clear();
   await measureAll(contender.publish(through));
   const seen = wire.seen();
-  if (bench.profiles !== undefined && contender.isOurs) {
+  const { profiles } = bench;
+  if (profiles !== undefined && contender.isOurs) {
     await alone(bench, {}, async (other) => {
       await contender.prepare?.(other);
-      await measureAll(profiled(contender.publish(other), bench, contender.name));
+      await profile(bench, profiles, `${title} ${contender.name}`, contender.publish(other));
     });
   }
   if (contender.sendsNoManifest) return { contender, costs: [], seen };
