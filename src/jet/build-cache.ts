@@ -1,8 +1,14 @@
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { chooseEngine } from '../build/choose-engine.ts';
 import type { BuildEngine, BuildRequest } from '../build/engine.ts';
-import { graphOf } from '../content/graph.ts';
+import { listed } from '../build/engines/buildkit-words.ts';
+import { withTemporaryFolder } from '../build/engines/temporary.ts';
+import { copyGraph } from '../content/copy.ts';
+import { type Graph, graphOf } from '../content/graph.ts';
 import type { CredentialLookup } from '../credentials/credential.ts';
 import { isSlipwayError } from '../errors.ts';
+import type { Digest } from '../oci/digest.ts';
 import {
   DOCKER_HUB,
   familiarReference,
@@ -43,35 +49,90 @@ export interface CacheOptions {
 }
 
 /**
- * The request with the images of earlier builds as its cache, where Docker's classic builder is the
- * one that builds: it knows only what is in the engine, so they are brought there. What is missing or
- * can't be had is no failure. Other engines keep caches of their own.
+ * Builds with the images of earlier builds as cache, brought by ourselves: with our logins, and only
+ * what isn't here. Docker's classic builder knows what is in the engine; BuildKit is shown the store,
+ * and leaves in the image what makes it a cache. What is missing or can't be had is no failure.
+ * Native builds need none: they make the same layers of the same files.
  */
-export async function withCache(
+export async function withCache<T>(
   request: BuildRequest,
   service: Service,
-  { tools, engines, branch, own }: CacheOptions,
-): Promise<BuildRequest> {
-  const { signal, emit } = tools;
-  const references = cacheReferences(service, branch);
-  if (references.length === 0 || request.noCache) return request;
+  options: CacheOptions,
+  build: (request: BuildRequest) => Promise<T>,
+): Promise<T> {
+  const { tools, engines } = options;
+  const { signal } = tools;
+  const references = cacheReferences(service, options.branch);
+  if (references.length === 0) return await build(request);
   const { engine: builder } = await chooseEngine(engines, 'auto', request, { signal });
-  if (builder.name !== 'docker') return request;
-  for (const reference of references) {
-    try {
-      const repository = (await tools.registries(own)).repository(reference);
-      const root = await repository.resolve(reference.tag ?? '', { signal });
-      const graph = graphOf(repository, root, formatReference(reference));
-      const name = familiarReference(reference);
-      await bringImage(await tools.engine(), graph, { name, emit, signal });
-      return { ...request, cacheFrom: [name] };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (isSlipwayError(error, 'NOT_FOUND')) continue;
-      const why = error instanceof Error ? error.message : String(error);
-      const message = `${service.name} is built without the cache of earlier builds: ${why}`;
-      emit({ type: 'warning', message });
+  const earlier = request.noCache ? [] : references;
+  if (builder.name === 'docker') {
+    for (const reference of earlier) {
+      const name = await brought(reference, service, options);
+      if (name !== undefined) return await build({ ...request, cacheFrom: [name] });
     }
   }
-  return request;
+  if (builder.name !== 'buildx' && builder.name !== 'buildctl') return await build(request);
+  const store = await tools.store();
+  return await withTemporaryFolder(await tools.home(), async (src) => {
+    // Not the store itself: the reader makes a folder beside the blobs.
+    await symlink(join(store.dir, 'blobs'), join(src, 'blobs'), 'junction');
+    const cacheFrom: string[] = [];
+    for (const reference of earlier) {
+      const digest = await stored(reference, service, options);
+      if (digest !== undefined) cacheFrom.push(listed({ type: 'local', src, digest }));
+    }
+    return await build({ ...request, cacheFrom, cacheTo: ['type=inline'] });
+  });
+}
+
+/** Brings an earlier build to the running engine, and gives its name there. */
+async function brought(
+  reference: Reference,
+  service: Service,
+  options: CacheOptions,
+): Promise<string | undefined> {
+  const { emit, signal, engine } = options.tools;
+  const name = familiarReference(reference);
+  return await ifThere(reference, service, options, async (graph) => {
+    await bringImage(await engine(), graph, { name, emit, signal });
+    return name;
+  });
+}
+
+/** Brings an earlier build to the store. */
+async function stored(
+  reference: Reference,
+  service: Service,
+  options: CacheOptions,
+): Promise<Digest | undefined> {
+  const { emit, signal, store } = options.tools;
+  return await ifThere(reference, service, options, async (graph) => {
+    const { root } = await copyGraph(graph, await store(), {
+      emit,
+      signal,
+      nonDistributable: true,
+    });
+    return root.descriptor.digest;
+  });
+}
+
+async function ifThere<T>(
+  reference: Reference,
+  { name }: Service,
+  { tools, own }: CacheOptions,
+  work: (graph: Graph) => Promise<T>,
+): Promise<T | undefined> {
+  const { signal, emit } = tools;
+  try {
+    const repository = (await tools.registries(own)).repository(reference);
+    const root = await repository.resolve(reference.tag ?? '', { signal });
+    return await work(graphOf(repository, root, formatReference(reference)));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isSlipwayError(error, 'NOT_FOUND')) return undefined;
+    const why = error instanceof Error ? error.message : String(error);
+    emit({ type: 'warning', message: `${name} is built without ${reference.tag}: ${why}` });
+    return undefined;
+  }
 }

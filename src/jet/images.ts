@@ -102,10 +102,9 @@ async function buildService(
       cacheFrom: [],
       cacheTo: [],
     };
-    const made = await build(
-      await withCache(request, service, { tools, engines, own, branch: options.branch }),
-      { engine: 'auto', engines },
-      { store, spoolDir, emit, signal },
+    const cache = { tools, engines, own, branch: options.branch };
+    const made = await withCache(request, service, cache, (wanted) =>
+      build(wanted, { engine: 'auto', engines }, { store, spoolDir, emit, signal }),
     );
     const graph = await tools.compressed(made);
     const names: string[] = [];

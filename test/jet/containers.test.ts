@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { before, suite, test } from 'node:test';
 import { encrypt } from '../../src/jet/encryption.ts';
@@ -357,44 +357,6 @@ built: {build: {image: built-here}}
     });
     assert.match(alone.stdout, /in the local store; no engine is running/);
     assert.equal(await remains(), '');
-  });
-
-  test('what a cached service pushed is the cache of the next build, in another engine too', async (t) => {
-    const { host } = await startDockerRegistry(t);
-    const services = `app: {build: {image: ${host}/team/app}, cached: true}`;
-    const steps = `- {service: app, type: push, image_name: ${host}/team/app}`;
-    const dir = await project(t, services, steps, {
-      Dockerfile: 'FROM base\nRUN cat /proc/sys/kernel/random/uuid > /id\nCOPY file /file\n',
-      file: 'one\n',
-    });
-    const layerOf = async (...words: string[]) => {
-      const { code, stdout, stderr } = await run(dir, '--push', ...words);
-      assert.equal(code, 0, stdout + stderr);
-      const [digest = ''] = /sha256:[0-9a-f]{64}/.exec(stdout) ?? [];
-      const raw = await slipway.must(['inspect', '--raw', `${host}/team/app@${digest}`]);
-      const { layers } = JSON.parse(raw.join('\n')) as { layers: { digest: string }[] };
-      // Nothing of it stays in the engine.
-      await docker.docker('image', 'prune', '--force');
-      for (const name of (await docker.docker('images', '--quiet', `${host}/team/app`)).split(
-        '\n',
-      )) {
-        if (name !== '') await docker.tryDocker('rmi', '--force', name);
-      }
-      await docker.docker('image', 'prune', '--force');
-      return layers[1]?.digest ?? '';
-    };
-    const first = await layerOf('--ci-branch', 'master');
-    assert.match(
-      (await slipway.must(['ls', `${host}/team/app`])).join('\n'),
-      /^codeship-cache-master /m,
-    );
-    await writeFile(path.join(dir, 'file'), 'two\n');
-    assert.equal(await layerOf('--ci-branch', 'feature/x'), first);
-    assert.match(
-      (await slipway.must(['ls', `${host}/team/app`])).join('\n'),
-      /^codeship-cache-featurex /m,
-    );
-    assert.notEqual(await layerOf('--ci-branch', 'master', '--no-cache'), first);
   });
 });
 
