@@ -74,13 +74,21 @@ export async function describeDockerImage(
     );
     layers.push(contents.addFile(layer, file));
   }
-  const manifest = encodeDocument({
+  const manifest = imageOf(
+    contents.addBytes(describe(config, MEDIA_TYPE.ociConfig), config),
+    layers,
+  );
+  return contents.addBytes(describe(manifest, MEDIA_TYPE.ociManifest), manifest);
+}
+
+/** The manifest of an image that came without one. */
+export function imageOf(config: Descriptor, layers: readonly Descriptor[]): Uint8Array {
+  return encodeDocument({
     schemaVersion: 2,
     mediaType: MEDIA_TYPE.ociManifest,
-    config: contents.addBytes(describe(config, MEDIA_TYPE.ociConfig), config),
+    config,
     layers,
   });
-  return contents.addBytes(describe(manifest, MEDIA_TYPE.ociManifest), manifest);
 }
 
 /** The bytes of an image's config. */

@@ -3,8 +3,9 @@ import type { EngineBase } from '../build/native/build-run.ts';
 import { type Graph, graphOf } from '../content/graph.ts';
 import { connectEngine, type Engine } from '../engine/client.ts';
 import type { EngineProduct } from '../engine/find.ts';
+import { openEngineGraph } from '../engine/graph.ts';
 import { type EngineImage, findEngineImage, listEngineImages } from '../engine/images.ts';
-import { exportFound, exportImage } from '../engine/source.ts';
+import { exportFound, exportImage, notInEngine } from '../engine/source.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import {
   familiarReference,
@@ -12,6 +13,7 @@ import {
   parseReference,
   type Reference,
 } from '../oci/reference.ts';
+import { createEngineImageTable } from '../state/engine-images.ts';
 import type { Context } from './context.ts';
 import { safeLine } from './output.ts';
 
@@ -44,9 +46,36 @@ export async function openInEngine(context: Context, reference: Reference): Prom
   });
   const image = await findEngineImage(engine, shown, { signal });
   if (image === undefined) throw notLocal(shown, `${engine.name} has none of this name either`);
-  const archive = await exportFound(engine, image, { spoolDir: await context.home(), signal });
-  context.onClose(() => archive.close());
-  return graphOf(archive, await archive.resolve('', { signal }), `${shown} (${engine.name})`);
+  return await openFound(context, engine, image, `${shown} (${engine.name})`);
+}
+
+/**
+ * An image of the running engine as it can be copied.
+ *
+ * @throws SlipwayError `NO_ENGINE`, `NOT_FOUND`
+ */
+export async function openFromEngine(context: Context, name: string): Promise<Graph> {
+  const engine = await context.engine();
+  const image = await findEngineImage(engine, name, { signal: context.signal });
+  if (image === undefined) throw notInEngine(engine, name);
+  return await openFound(context, engine, image, `docker-daemon:${name}`);
+}
+
+async function openFound(
+  context: Context,
+  engine: Engine,
+  image: EngineImage,
+  name: string,
+): Promise<Graph> {
+  const { signal } = context;
+  const { graph, close } = await openEngineGraph(engine, image, name, {
+    table: createEngineImageTable(await context.hints()),
+    store: await context.store(),
+    spoolDir: await context.home(),
+    signal,
+  });
+  context.onClose(close);
+  return graph;
 }
 
 /**

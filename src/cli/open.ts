@@ -20,7 +20,7 @@ import {
 import type { Destination } from '../publish/publication.ts';
 import { createCompressionTable } from '../state/compressions.ts';
 import type { Context } from './context.ts';
-import { openEngineImage, openInEngine } from './engine-images.ts';
+import { openFromEngine, openInEngine } from './engine-images.ts';
 import { compressionSettings, type ImageFlags, wantedPlatforms } from './flags.ts';
 import { type Location, refuseDigest } from './location.ts';
 
@@ -58,10 +58,8 @@ async function open(context: Context, location: Location): Promise<Graph> {
         return await openInEngine(context, reference);
       }
     }
-    case 'docker-daemon': {
-      const { name } = location;
-      return await resolved(await openEngineImage(context, name), '', `docker-daemon:${name}`);
-    }
+    case 'docker-daemon':
+      return await openFromEngine(context, location.name);
     case 'oci': {
       const layout = await openLayout(location.path);
       context.onClose(() => layout.close());
@@ -98,8 +96,14 @@ export async function openStored(context: Context, reference: Reference): Promis
 }
 
 /** The image as it should be published: the wanted platforms, layers compressed. */
-export async function derive(context: Context, graph: Graph, flags: ImageFlags): Promise<Graph> {
+export async function derive(
+  context: Context,
+  graph: Graph,
+  flags: ImageFlags & { readonly dryRun?: boolean },
+): Promise<Graph> {
   const { signal } = context;
+  // A plan tells how large its layers are.
+  if (flags.dryRun === true) await graph.root();
   const platforms = wantedPlatforms(flags);
   const single = flags.single === true;
   const reduced =
@@ -117,6 +121,8 @@ export async function compress(
 ): Promise<Graph> {
   const [first, second] = settings;
   if (first === undefined) return graph;
+  // What comes by once can't be compressed twice.
+  if (second !== undefined) await graph.root();
   const compressed = await compressAs(context, graph, first);
   if (second === undefined) return compressed;
   const other = await compressAs(context, { ...graph, source: compressed.source }, second);

@@ -5,6 +5,7 @@ import { DOCUMENT_LIMITS } from '../oci/json.ts';
 import { childrenOf, type ManifestDocument, parseManifest } from '../oci/manifest.ts';
 import { isManifestType } from '../oci/mediatype.ts';
 import type { RepositoryName } from '../oci/reference.ts';
+import type { Arriving } from './arriving.ts';
 import type { Fetcher, Open, Signalled } from './transport.ts';
 import { readDocument } from './verify.ts';
 
@@ -25,6 +26,8 @@ export interface Graph {
   readonly from?: RepositoryName;
   /** the same for one blob, where the parts of an image come from several places */
   originOf?(digest: Digest): RepositoryName | undefined;
+  /** The image while its layers can still be taken as they come; undefined from `root()` on. */
+  arriving?(): Arriving | undefined;
 }
 
 /** The repository that a blob of an image comes from, if it comes from a registry. */
@@ -42,6 +45,8 @@ export interface PendingBlob {
   make(): Promise<Descriptor>;
   /** Reads what is made, also while it is being made; follows until the end. */
   readonly open: Open;
+  /** Waits until it can be made; the others go before. Whoever waited makes it. */
+  ready?(): Promise<void>;
 }
 
 /** The graph of an image that is there as it is. */
@@ -51,7 +56,8 @@ export function graphOf(source: Fetcher, root: Descriptor, name: string): Graph 
 
 /** The same image with other content at its top: what a derivation gives. */
 export function derived(graph: Graph, source: Fetcher, root: Descriptor): Graph {
-  return { ...graph, source, root: async () => root };
+  const { arriving: _, ...rest } = graph;
+  return { ...rest, source, root: async () => root };
 }
 
 /** A manifest that was read: its bytes are kept, for they are what is sent on. */

@@ -166,7 +166,7 @@ export function createSending({
     const { host } = item.place;
     const begun = host.streamed.get(pending);
     if (begun !== undefined && canStream(target)) return await begun;
-    const work = host.streams.run(async () => {
+    const send = async () => {
       const made = pending.make();
       if (!canStream(target)) {
         await made;
@@ -186,7 +186,12 @@ export function createSending({
         host.firsts.set(descriptor.digest, { path, arrived: Promise.resolve(true) });
       }
       await sending;
-    }, signal);
+    };
+    const work = (async () => {
+      // No place is taken while it is not its turn: those before it need one.
+      await pending.ready?.();
+      await host.streams.run(send, signal);
+    })();
     host.streamed.set(pending, work);
     await work;
   };

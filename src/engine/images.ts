@@ -19,6 +19,10 @@ export interface EngineImage {
   readonly digests: readonly string[];
   /** as the engine counts it */
   readonly sizeBytes: number;
+  /** of the layers, lowest first */
+  readonly diffIds: readonly Digest[];
+  /** the engine keeps it as it came: its id is the digest of the manifest or index */
+  readonly isWhole: boolean;
 }
 
 /** How many images are asked about at once. */
@@ -107,10 +111,14 @@ function described(json: unknown, engine: Engine): EngineImage {
     const list: readonly unknown[] = Array.isArray(json[key]) ? json[key] : [];
     return list.filter((each) => typeof each === 'string');
   };
+  const rootfs = isJsonObject(json.RootFS) ? json.RootFS.Layers : undefined;
+  const digests = texts('RepoDigests').filter((each) => /@sha256:[0-9a-f]{64}$/.test(each));
   return {
     id,
     names: texts('RepoTags').filter((each) => each !== '<none>:<none>'),
-    digests: texts('RepoDigests').filter((each) => /@sha256:[0-9a-f]{64}$/.test(each)),
+    digests,
+    diffIds: Array.isArray(rootfs) ? rootfs.filter(isDigest) : [],
+    isWhole: digests.some((each) => each.endsWith(`@${id}`)),
     created: text('Created') || undefined,
     platform: isKnown
       ? normalizePlatform({ os, architecture, ...(variant === '' ? {} : { variant }) })

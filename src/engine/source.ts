@@ -1,4 +1,5 @@
 import { type Archive, openArchive } from '../archive/archive.ts';
+import type { Bytes } from '../bytes/stream.ts';
 import type { Signalled } from '../content/transport.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Engine } from './client.ts';
@@ -27,23 +28,33 @@ export async function exportImage(
   return await exportFound(engine, image, options);
 }
 
-/** Exports an image that was found. By its id: its name may stand for another one by now. */
+/** Exports an image that was found. */
 export async function exportFound(
   engine: Engine,
-  { id }: EngineImage,
-  { spoolDir, signal }: ExportOptions,
+  image: EngineImage,
+  options: ExportOptions,
 ): Promise<Archive> {
-  const path = `/images/${encodeURIComponent(id)}/get`;
-  const answer = await engine.send({ method: 'GET', path, what: 'export an image', signal });
   return await openArchive('-', {
-    stdin: answer.body,
+    stdin: await exportBytes(engine, image, options),
     stdinName: `what ${engine.name} exports`,
-    spoolDir,
-    signal,
+    spoolDir: options.spoolDir,
+    signal: options.signal,
   });
 }
 
-function notInEngine({ name: engine }: Engine, name: string): SlipwayError {
+/** The export of an image. By its id: its name may stand for another one by now. */
+export async function exportBytes(
+  engine: Engine,
+  { id }: EngineImage,
+  { signal }: Signalled,
+): Promise<Bytes> {
+  const path = `/images/${encodeURIComponent(id)}/get`;
+  const answer = await engine.send({ method: 'GET', path, what: 'export an image', signal });
+  return answer.body;
+}
+
+/** The error for an image that an engine hasn't. */
+export function notInEngine({ name: engine }: Engine, name: string): SlipwayError {
   return new SlipwayError('NOT_FOUND', `${engine} has no image ${JSON.stringify(name)}`, {
     side: 'source',
     hint: 'docker images (podman images) shows those it has',
