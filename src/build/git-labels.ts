@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { ANNOTATION } from '../oci/annotations.ts';
 import { ciFacts, type SourceFacts } from './ci-facts.ts';
-import { askProgram } from './engines/program.ts';
+import { askGit } from './git-program.ts';
 import { publicUrl } from './public-url.ts';
 
 /**
@@ -37,10 +37,7 @@ export async function gitLabels(
 
 async function gitFacts(folder: string, signal: AbortSignal | undefined): Promise<SourceFacts> {
   const git = async (...args: readonly string[]): Promise<string | undefined> => {
-    // A repository's own settings must not start programs.
-    const settings = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null'];
-    const env = { GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
-    const answer = await askProgram('git', [...settings, ...args], { cwd: folder, env, signal });
+    const answer = await askGit(args, { cwd: folder, signal });
     return answer?.status === 0 ? answer.stdout.trim() : undefined;
   };
   const commit = await git('rev-parse', '--verify', 'HEAD');

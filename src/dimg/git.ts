@@ -1,6 +1,7 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { askProgram, runProgram } from '../build/engines/program.ts';
+import { runProgram } from '../build/engines/program.ts';
+import { askGit, GIT_ENVIRONMENT, GIT_SETTINGS } from '../build/git-program.ts';
 import { type Bytes, collect } from '../bytes/stream.ts';
 import type { Signalled } from '../content/transport.ts';
 import { SlipwayError } from '../errors.ts';
@@ -45,9 +46,6 @@ export interface GitContent {
 
 const MAX_LIST_BYTES = 256 * 1024 * 1024;
 const MAX_HEADER_BYTES = 200;
-/** A repository's own settings must not start programs, and nothing waits for a password. */
-const SETTINGS = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null'];
-const ENV = { GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
 const KINDS: Readonly<Record<string, GitFile['kind']>> = {
   '100644': 'file',
   '100755': 'executable',
@@ -61,19 +59,15 @@ const KINDS: Readonly<Record<string, GitFile['kind']>> = {
  */
 export async function openGit(folder: string, { signal }: Signalled): Promise<Git | undefined> {
   const ask = async (...args: readonly string[]): Promise<string | undefined> => {
-    const answer = await askProgram('git', [...SETTINGS, ...args], {
-      cwd: folder,
-      env: ENV,
-      signal,
-    });
+    const answer = await askGit(args, { cwd: folder, signal });
     return answer?.status === 0 ? answer.stdout.trim() : undefined;
   };
   const commit = await ask('rev-parse', '--verify', 'HEAD^{commit}');
   if (commit === undefined) return undefined;
   const lists = new Map<string, Promise<readonly GitFile[]>>();
   const call = (args: readonly string[]) => ({
-    ...{ engine: 'git', program: 'git', args: [...SETTINGS, ...args] },
-    ...{ cwd: folder, env: ENV, emit: silent, signal },
+    ...{ engine: 'git', program: 'git', args: [...GIT_SETTINGS, ...args] },
+    ...{ cwd: folder, env: GIT_ENVIRONMENT, emit: silent, signal },
   });
   const list = async (of: string): Promise<readonly GitFile[]> => {
     const text = await runProgram(

@@ -1,4 +1,4 @@
-import { askProgram } from '../build/engines/program.ts';
+import { askGit } from '../build/git-program.ts';
 import type { TagVariables } from './image-tag.ts';
 
 /** What is told about the build; the fields are those of `--ci-*`. */
@@ -34,10 +34,7 @@ export async function ciFacts(
   { dir, tag, signal }: { dir: string; tag: string | undefined; signal: AbortSignal },
 ): Promise<CiFacts> {
   const git = async (...words: readonly string[]): Promise<string> => {
-    // A repository's own settings must not start programs.
-    const settings = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null'];
-    const env = { GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
-    const answer = await askProgram('git', [...settings, ...words], { cwd: dir, env, signal });
+    const answer = await askGit(words, { cwd: dir, signal });
     return answer?.status === 0 ? answer.stdout.trim() : '';
   };
   const branch = async () => tag ?? (await git('symbolic-ref', '--short', 'HEAD'));

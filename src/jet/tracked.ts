@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import { askProgram } from '../build/engines/program.ts';
+import { askGit } from '../build/git-program.ts';
 import type { Signalled } from '../content/transport.ts';
 
 /** True if git keeps the file: everybody who can read the repository can read it. */
@@ -19,15 +19,8 @@ async function saysYes(
   signal: AbortSignal | undefined,
   isNamed = true,
 ): Promise<boolean> {
-  // A repository's own settings must not start programs.
-  const settings = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null'];
-  const args = [...settings, ...words, ...(isNamed ? [basename(path)] : [])];
-  const env = {
-    GIT_OPTIONAL_LOCKS: '0',
-    GIT_LITERAL_PATHSPECS: '1',
-    GIT_TERMINAL_PROMPT: '0',
-    LC_ALL: 'C',
-  };
-  const answer = await askProgram('git', args, { cwd: dirname(path), env, signal });
+  const args = isNamed ? [...words, basename(path)] : words;
+  const env = { GIT_LITERAL_PATHSPECS: '1' };
+  const answer = await askGit(args, { cwd: dirname(path), env, signal });
   return answer?.status === 0;
 }

@@ -1,6 +1,6 @@
 import { finalBaseImage } from '../build/base-images.ts';
 import type { Dockerfile } from '../build/engine.ts';
-import { askProgram } from '../build/engines/program.ts';
+import { askGit } from '../build/git-program.ts';
 import { publicUrl } from '../build/public-url.ts';
 import { familiarReference, formatReference } from '../oci/reference.ts';
 import type { Call } from './call.ts';
@@ -17,10 +17,7 @@ export async function imageLabels(
   const args = [...extra].map(([arg, value]) => ({ name: arg, value, isFromEnvironment: false }));
   const base = finalBaseImage({ dockerfile, args });
   const git = async (...words: readonly string[]): Promise<string> => {
-    const settings = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null'];
-    const env = { GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
-    const how = { cwd: site.folder, env, signal: site.signal };
-    const answer = await askProgram('git', [...settings, ...words], how);
+    const answer = await askGit(words, { cwd: site.folder, signal: site.signal });
     return answer?.status === 0 ? answer.stdout.trim() : '';
   };
   const remote = await git('config', '--get', 'remote.origin.url');

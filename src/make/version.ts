@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { askProgram } from '../build/engines/program.ts';
+import { askGit } from '../build/git-program.ts';
 import { collect, readFileBytes } from '../bytes/stream.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { isJsonObject } from '../oci/json.ts';
@@ -166,10 +166,7 @@ async function saidBy(
 }
 
 async function gitDescribe(folder: string, signal: AbortSignal): Promise<string> {
-  const settings = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null'];
-  const env = { GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
-  const args = [...settings, 'describe', '--tags'];
-  const answer = await askProgram('git', args, { cwd: folder, env, signal });
+  const answer = await askGit(['describe', '--tags'], { cwd: folder, signal });
   if (answer?.status === 0) return answer.stdout.trim().replace(/^v(?=[0-9])/, '');
   const said = answer === undefined ? 'git is not there' : answer.stderr.trim();
   throw new SlipwayError('CONFIG_INVALID', `git describe tells no version of ${folder}: ${said}`);

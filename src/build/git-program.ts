@@ -1,0 +1,36 @@
+import { type Answer, askProgram } from './engines/program.ts';
+
+/**
+ * How git is called in a repository that anybody may have made: none of its own settings may start
+ * a program (monitors, hooks, checkers of signatures), …
+ */
+export const GIT_SETTINGS: readonly string[] = [
+  ...['-c', 'core.fsmonitor=false'],
+  ...['-c', 'core.hooksPath=/dev/null'],
+  ...['-c', 'log.showSignature=false'],
+];
+
+/** … and nothing is fetched, which would start one too, or waits for a password. */
+export const GIT_ENVIRONMENT: Readonly<Record<string, string>> = {
+  GIT_ALLOW_PROTOCOL: 'none',
+  GIT_NO_LAZY_FETCH: '1',
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_TERMINAL_PROMPT: '0',
+  LC_ALL: 'C',
+};
+
+/** Asks git something about the repository that a folder is in; undefined if there is no git. */
+export async function askGit(
+  words: readonly string[],
+  {
+    env = {},
+    ...options
+  }: {
+    readonly cwd: string;
+    readonly signal?: AbortSignal | undefined;
+    readonly env?: Readonly<Record<string, string>>;
+  },
+): Promise<Answer | undefined> {
+  const all = { ...options, env: { ...GIT_ENVIRONMENT, ...env } };
+  return await askProgram('git', [...GIT_SETTINGS, ...words], all);
+}

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { askGit } from '../../src/build/git-program.ts';
+import { tempDir } from '../rig/lifetime.ts';
+import { missing, mustRun } from '../rig/programs.ts';
+
+/** What is asked of repositories. */
+const QUESTIONS = [
+  ['log', '-1', '--format=%H'],
+  ['describe', '--tags', '--always'],
+  ['rev-parse', '--verify', 'HEAD'],
+  ['ls-files'],
+];
+
+test('no setting of a repository starts a program', { skip: missing('git') }, async (t) => {
+  const folder = await tempDir(t);
+  const marks = path.join(folder, 'marks');
+  await mkdir(marks);
+  const program = async (name: string) => {
+    const file = path.join(folder, name);
+    await writeFile(file, `#!/bin/sh\ntouch ${path.join(marks, name)}\n`, { mode: 0o755 });
+    return file;
+  };
+  const signed = path.join(folder, 'signed');
+  const git = (dir: string, ...words: readonly string[]) =>
+    mustRun('git', ['-C', dir, '-c', 'user.name=a', '-c', 'user.email=a@b', ...words]);
+  await mustRun('git', ['init', '-q', signed]);
+  await git(signed, 'commit', '-q', '--allow-empty', '-m', 'x');
+  const plain = await git(signed, 'cat-file', 'commit', 'HEAD');
+  const file = path.join(folder, 'commit');
+  const signature = 'gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n';
+  await writeFile(file, `${plain.replace('\n\n', `\n${signature}`)}\n`);
+  const commit = await git(signed, 'hash-object', '-t', 'commit', '-w', file);
+  await git(signed, 'update-ref', 'HEAD', commit.trim());
+  await git(signed, 'config', 'log.showSignature', 'true');
+  await git(signed, 'config', 'gpg.program', await program('checker'));
+  await git(signed, 'config', 'core.fsmonitor', await program('monitor'));
+
+  // Objects that aren't there are fetched in the middle of anything.
+  const partial = path.join(folder, 'partial');
+  await mustRun('git', ['init', '-q', partial]);
+  const settings = {
+    'core.repositoryformatversion': '1',
+    'extensions.partialClone': 'origin',
+    'remote.origin.promisor': 'true',
+    'remote.origin.url': `ext::${await program('remote')}`,
+    'protocol.ext.allow': 'always',
+  };
+  for (const [name, value] of Object.entries(settings)) await git(partial, 'config', name, value);
+  const head = await git(partial, 'symbolic-ref', 'HEAD');
+  await writeFile(path.join(partial, '.git', head.trim()), `${'12'.repeat(20)}\n`);
+
+  for (const cwd of [signed, partial]) {
+    for (const words of QUESTIONS) {
+      const answer = await askGit(words, { cwd });
+      assert.ok(answer !== undefined);
+    }
+  }
+  assert.deepEqual(await readdir(marks), []);
+  // The same repositories do start them where nothing is held back.
+  await mustRun('git', ['-C', signed, 'log', '-1']);
+  assert.ok((await readdir(marks)).includes('checker'));
+});
