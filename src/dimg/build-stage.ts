@@ -4,6 +4,7 @@ import { SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { ImageConfig } from './config.ts';
 import { copyLine, directiveLines, dockerfileOf, importLines } from './dockerfile.ts';
+import { containerLabels } from './engine-leftovers.ts';
 import { gitContext } from './git-context.ts';
 import { filledFolder, mappedChanges, mappedFiles, mappingChecksum } from './git-files.ts';
 import { withMounts } from './mounts.ts';
@@ -111,7 +112,9 @@ async function bringFiles(
   const { context, close } = await gitContext(git, mapped, { spoolDir: home, signal });
   try {
     const lines = [`FROM ${reference(cleared)}`, ...copies];
-    return await make(session, dockerfileOf(what, lines), context);
+    const made = await make(session, dockerfileOf(what, lines), context);
+    if (cleared !== below) await store.forget(cleared.digest, { signal });
+    return made;
   } finally {
     await close();
   }
@@ -157,6 +160,7 @@ async function runCommands(
   return await withMounts(session, image, (volumes) =>
     runStage({
       ...{ engine, store, root, commands, volumes, network, emit, signal, introspection },
+      labels: containerLabels(session.project),
       spoolDir: home,
       name: what,
     }),

@@ -5,6 +5,7 @@ import { SlipwayError } from '../errors.ts';
 import { formatRepository, type RepositoryName } from '../oci/reference.ts';
 import type { Repository } from '../registry/repository.ts';
 import { withLock } from '../state/lock.ts';
+import { unneededStages } from './improper-stages.ts';
 import { type RepoContents, type RepoImage, readRepoContents } from './repo-contents.ts';
 import { retentionLimits, tagsToRemove } from './retention.ts';
 import type { DimgSession } from './session.ts';
@@ -62,34 +63,12 @@ export async function cleanRepo(session: DimgSession, removal: Removal): Promise
     }
     if (!removal.withStages) return gone;
     const left = dimgs.flat().filter((image) => !gone.includes(image));
-    return [...gone, ...unneeded(stages, left)];
+    return [...gone, ...unneededStages(stages, left)];
   });
 }
 
-/** The stages whose layers no image that stays begins with, artifacts of these included. */
-function unneeded(
-  stages: readonly RepoImage[],
-  images: readonly RepoImage[],
-): readonly RepoImage[] {
-  const needed = new Set<RepoImage>();
-  const todo = [...images];
-  for (let image = todo.pop(); image !== undefined; image = todo.pop()) {
-    const { labels, diffIds } = image;
-    const artifacts = Object.entries(labels)
-      .filter(([name]) => name.startsWith('werf-artifact-'))
-      .map(([, signature]) => `dimgstage-${signature}`);
-    for (const stage of stages) {
-      if (needed.has(stage)) continue;
-      const isBelow = stage.diffIds.every((diffId, at) => diffId === diffIds[at]);
-      if (!isBelow && !artifacts.includes(stage.tag)) continue;
-      needed.add(stage);
-      todo.push(stage);
-    }
-  }
-  return stages.filter((stage) => !needed.has(stage));
-}
-
-async function withRepo(
+/** Removes what is chosen of a project in REPO, while nobody else does. */
+export async function withRepo(
   session: DimgSession,
   { repo, open, tell }: Removal,
   choose: (contents: RepoContents) => Promise<readonly RepoImage[]>,

@@ -4,6 +4,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { bringImage } from '../run/bring.ts';
 import type { ContainerSpec } from '../run/container.ts';
 import type { ImageConfig } from './config.ts';
+import { containerLabels } from './engine-leftovers.ts';
 import { withMounts } from './mounts.ts';
 import { type DimgSession, dimgTitle } from './session.ts';
 import { SHELL_ENTRYPOINT } from './shell.ts';
@@ -59,21 +60,27 @@ export async function introspectStage(
   );
   if (introspection === undefined || isWanted !== true) return;
   const engine = await session.engine();
+  const labels = containerLabels(session.project);
   const what = `${dimgTitle(image)}: ${when} stage ${stage}`;
   const brought = await bringImage(engine, graphOf(store, root, what), { emit, signal });
   await withMounts(session, image, (volumes) =>
-    introspection.open(what, shellSpec(brought, volumes, network)),
+    introspection.open(what, shellSpec(brought, { volumes, network, labels })),
   );
 }
 
 /** A shell that sees what commands of stages see. */
 export function shellSpec(
   image: string,
-  volumes: readonly string[],
-  network: string | undefined,
+  {
+    volumes,
+    network,
+    labels,
+  }: Pick<ContainerSpec, 'volumes' | 'labels'> & { readonly network?: string | undefined },
 ): ContainerSpec {
   return {
-    ...{ image, volumes, entrypoint: SHELL_ENTRYPOINT, command: [], tty: true },
+    ...(volumes === undefined ? {} : { volumes }),
+    ...(labels === undefined ? {} : { labels }),
+    ...{ image, entrypoint: SHELL_ENTRYPOINT, command: [], tty: true },
     ...{ workingDir: '/', user: '0:0' },
     ...(network === undefined ? {} : { network }),
   };

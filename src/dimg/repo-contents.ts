@@ -18,16 +18,21 @@ export interface RepoImage {
   readonly diffIds: readonly Digest[];
 }
 
+export interface RepoStage extends RepoImage {
+  readonly signature: string;
+}
+
 /** What of a project is in its repositories. */
 export interface RepoContents {
   /** published dimgs, by repository */
   readonly dimgs: readonly (readonly RepoImage[])[];
-  readonly stages: readonly RepoImage[];
+  readonly stages: readonly RepoStage[];
   /** names of each manifest, also those that are nobody's business here */
   readonly tagsOf: (image: RepoImage) => readonly string[];
 }
 
 const AT_ONCE = 8;
+const STAGE_TAG = 'dimgstage-';
 
 /** Reads the images of the project in REPO and in the repositories of its dimgs. */
 export async function readRepoContents(
@@ -46,9 +51,10 @@ export async function readRepoContents(
   }
   return {
     dimgs: all.map((images) => images.filter(({ labels }) => labels['werf-dimg'] === 'true')),
-    stages: (all[0] ?? []).filter(
-      ({ labels, tag }) => labels['werf-dimg'] === 'false' && tag.startsWith('dimgstage-'),
-    ),
+    stages: (all[0] ?? []).flatMap((image) => {
+      const isStage = image.labels['werf-dimg'] === 'false' && image.tag.startsWith(STAGE_TAG);
+      return isStage ? [{ ...image, signature: image.tag.slice(STAGE_TAG.length) }] : [];
+    }),
     tagsOf: ({ repository, digest }) => tags.get(`${repository.name}@${digest}`) ?? [],
   };
 }

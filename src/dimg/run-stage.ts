@@ -30,6 +30,8 @@ export interface StageCommands {
   readonly spoolDir: string;
   /** for people */
   readonly name: string;
+  /** of its containers */
+  readonly labels: Readonly<Record<string, string>>;
   /** who wants to look into a container whose commands failed */
   readonly introspection?: Introspection | undefined;
   readonly emit: Emit;
@@ -48,7 +50,7 @@ const LAST_LINES = 20;
  * @throws SlipwayError `COMMAND_FAILED` with the last lines that they printed, `NETWORK` …
  */
 export async function runStage(stage: StageCommands): Promise<Descriptor> {
-  const { engine, store, root, commands, volumes, network, emit, signal } = stage;
+  const { engine, store, root, commands, volumes, network, labels, emit, signal } = stage;
   const image = await bringImage(engine, graphOf(store, root, stage.name), { emit, signal });
   const container = await createContainer(engine, {
     image,
@@ -57,6 +59,7 @@ export async function runStage(stage: StageCommands): Promise<Descriptor> {
     workingDir: '/',
     user: '0:0',
     volumes,
+    labels,
     ...(network === undefined ? {} : { network }),
   });
   try {
@@ -106,18 +109,19 @@ async function runToEnd(
 async function introspect(
   container: Container,
   image: string,
-  { engine, introspection, name, volumes, network, signal }: StageCommands,
+  stage: StageCommands,
 ): Promise<void> {
+  const { engine, introspection, name, signal } = stage;
   const { onError = false, beforeError = false, open = async () => {} } = introspection ?? {};
   if (onError) {
     const id = await commit(engine, container, signal);
     try {
-      await open(`${name}, after it failed`, shellSpec(id, volumes, network));
+      await open(`${name}, after it failed`, shellSpec(id, stage));
     } finally {
       await removeImage(engine, id);
     }
   }
-  if (beforeError) await open(`${name}, before it failed`, shellSpec(image, volumes, network));
+  if (beforeError) await open(`${name}, before it failed`, shellSpec(image, stage));
 }
 
 /** Takes what a container changed as a layer. What lies below is in the store already. */

@@ -63,9 +63,12 @@ export interface DimgSession {
 /** Short names of the store are those of Docker Hub's library. */
 const STORE_PREFIX = 'docker.io/library/';
 
+/** The project follows. */
+export const STAGE_NAME_START = `${STORE_PREFIX}dimgstage-`;
+
 /** The name that a stage has in the store. */
 export function stageName({ project }: Pick<DimgSession, 'project'>, signature: string): string {
-  return `${STORE_PREFIX}dimgstage-${project}:${signature}`;
+  return `${STAGE_NAME_START}${project}:${signature}`;
 }
 
 /** The same as people write it. */

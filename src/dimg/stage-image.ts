@@ -96,6 +96,8 @@ export async function labelAndName(
   const { root: node } = await copyGraph(graph, store, { ...options, nonDistributable: true });
   const open = (offset: number) => graph.source.fetch(node.descriptor, { offset });
   await store.tag(node.descriptor, name, open, options);
+  // What has the name keeps all of it.
+  await store.forget(root.digest, options);
   return node.descriptor;
 }
 

@@ -28,7 +28,13 @@ import { type Pruned, type PruneOptions, pruneLayout } from './prune.ts';
 import { pushBlob } from './push.ts';
 import { referrersIn } from './referrers.ts';
 import { resolveIn } from './resolve.ts';
-import { type EnterOptions, enterManifest, removeManifest, untagName } from './tags.ts';
+import {
+  type EnterOptions,
+  enterManifest,
+  forgetUnnamed,
+  removeManifest,
+  untagName,
+} from './tags.ts';
 import { createWorkspace } from './workspace.ts';
 
 export type { LinkOptions, Pruned, PruneOptions };
@@ -79,6 +85,8 @@ export interface Layout
     reference: string,
     options?: Signalled & { readonly keep?: boolean },
   ): Promise<Descriptor | undefined>;
+  /** Takes away the entry that {@link keep} made; the manifest stays until the next prune. */
+  forget(digest: Digest, options?: Signalled): Promise<void>;
   /** Removes a manifest: all its entries and its bytes. False if it wasn't there. */
   removeManifest(digest: Digest, options?: Signalled): Promise<boolean>;
   /**
@@ -188,6 +196,7 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
     has: async (descriptor) => (await sizeOf(descriptor)) === descriptor.size,
     untag: (reference, how = {}) => untagName(workspace, index, reference, how),
     removeTag: (reference, how = {}) => untagName(workspace, index, reference, how),
+    forget: (digest, how = {}) => forgetUnnamed(workspace, index, digest, how),
     removeManifest: (digest, how = {}) => removeManifest(workspace, index, digest, how),
     adopt: (file, digest, how) => adoptFile(workspace, file, digest, how),
     removeBlob: (digest) => removeBlob(path, digest),

@@ -72,6 +72,14 @@ export function addUnnamed(entries: readonly Entry[], descriptor: Descriptor): r
   return [...entries, makeEntry(unnamed(descriptor))];
 }
 
+/** Takes the entry without a name away that a manifest has. */
+export function dropUnnamed(entries: readonly Entry[], digest: Digest): readonly Entry[] {
+  const left = entries.filter(
+    ({ descriptor }) => descriptor.digest !== digest || nameOf(descriptor) !== undefined,
+  );
+  return left.length === entries.length ? entries : left;
+}
+
 /**
  * The entry that has `name`, or undefined.
  *

@@ -7,7 +7,7 @@ import { blobSize, blobsDir, removeBlob } from './blobs.ts';
 import { walkComplete } from './complete.ts';
 import { syncFolder } from './files.ts';
 import type { Entry, IndexFile } from './index-json.ts';
-import { dropName, findName } from './names.ts';
+import { dropName, dropUnnamed, findName } from './names.ts';
 import { restoreTrash } from './trash.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -85,6 +85,17 @@ export async function untagName(
     await index.change(async (entries) => dropName(entries, name, keep));
     return found;
   }, options);
+}
+
+/** Takes a manifest's entry without a name away. See `Layout.forget`. */
+export async function forgetUnnamed(
+  workspace: Workspace,
+  index: IndexFile,
+  digest: Digest,
+  options: Signalled,
+): Promise<void> {
+  const drop = async (entries: readonly Entry[]) => dropUnnamed(entries, digest);
+  await workspace.locked(() => index.change(drop), options);
 }
 
 /** Removes a manifest's entries, then its bytes. See `Layout.removeManifest`. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startDockerd } from '../rig/dockerd.ts';
 import { MAIN } from '../rig/main.ts';
 import { missing, missingEngine } from '../rig/programs.ts';
@@ -26,7 +29,8 @@ describe('containers of dimgs', { skip }, async () => {
     program.run(['dimg', 'run', '--dir', folder, ...args], { env: { DOCKER_HOST, GIVEN: 'ours' } });
   const typed = (args: readonly string[], answers: readonly (readonly [RegExp, string])[]) =>
     atTerminal([process.execPath, MAIN, 'dimg', ...args], env, answers);
-  const leftOver = () => docker.docker('ps', '--all', '--quiet');
+  const leftOver = (project = 'shop') =>
+    docker.docker('ps', '--all', '--quiet', '--filter', `label=io.slipway.dimg=${project}`);
 
   describe('dimg run', () => {
     const files = {
@@ -44,7 +48,7 @@ docker: { CMD: [sh, -c, exit 3] }
 
     it('runs a command or the own one, in the last stage or another, with options', async (t) => {
       const { folder } = await makeProject(t, files);
-      const unbuilt = await run(folder, 'a', '--', 'true');
+      const unbuilt = await tryDimg(folder, 'run', 'a', none);
       assert.equal(unbuilt.code, 12);
       assert.match(unbuilt.stderr, /dimg a, stage docker_instructions isn't built yet/);
       await dimg(folder, 'build', none);
@@ -65,7 +69,8 @@ docker: { CMD: [sh, -c, exit 3] }
       assert.equal((await run(folder, 'b', none)).code, 20);
       assert.equal(await leftOver(), '');
 
-      const dry = await run(folder, 'a', '--dry-run', '-t', '-e', 'A=secret', '--', 'echo', "it's");
+      const words = ['-t', '-e', 'A=secret', '--', 'echo', "it's"];
+      const dry = await line.run(['dimg', 'run', 'a', '--dir', folder, '--dry-run', ...words]);
       assert.match(
         dry.stdout,
         /^slipway run -t -e A=… dimgstage-shop:[0-9a-f]{64} echo 'it'\\''s'\n$/,
@@ -75,7 +80,7 @@ docker: { CMD: [sh, -c, exit 3] }
     it('refuses what is not one dimg, and a shell without a terminal', async (t) => {
       const { folder } = await makeProject(t, files);
       const refused = async (code: number, said: RegExp, ...args: readonly string[]) => {
-        const { code: was, stderr } = await run(folder, ...args);
+        const { code: was, stderr } = await line.run(['dimg', 'run', '--dir', folder, ...args]);
         assert.equal(was, code, stderr);
         assert.match(stderr, said);
       };
@@ -97,6 +102,34 @@ docker: { CMD: [sh, -c, exit 3] }
       assert.match(shown, /user 7/);
       assert.equal(await leftOver(), '');
     });
+  });
+
+  it('that killed builds left are removed by dimg cleanup, others stay', async (t) => {
+    const { folder } = await makeProject(t, {
+      'werf.yaml': 'dimg: ~\nfrom: base\nshell: { install: busybox sleep 600 }\n',
+    });
+    const args = [MAIN, 'dimg', 'build', none, '--dir', folder, '--name', 'killed'];
+    const building = spawn(process.execPath, args, { env, stdio: 'ignore' });
+    const ended = once(building, 'exit');
+    const filter = ['--quiet', '--filter', 'label=io.slipway.dimg=killed'];
+    while (building.exitCode === null && (await docker.docker('ps', ...filter)) === '') {
+      await delay(50);
+    }
+    const cleanup = ['cleanup', '--name', 'killed'];
+    assert.deepEqual(
+      (await dimg(folder, ...cleanup)).filter((each) => each.includes(': container ')),
+      [],
+    );
+    building.kill('SIGKILL');
+    await ended;
+    const would = await dimg(folder, ...cleanup, '--dry-run');
+    assert.equal(would.filter((each) => each.includes(': container ')).length, 1, would.join());
+    assert.notEqual(await docker.docker('ps', ...filter), '');
+    await dimg(folder, ...cleanup);
+    assert.equal(await docker.docker('ps', '--all', ...filter), '');
+    const images = ['images', '--quiet', '--filter', 'label=werf=killed'];
+    assert.equal(await docker.docker(...images, '--filter', 'dangling=true'), '');
+    assert.deepEqual(await dimg(folder, ...cleanup), ['']);
   });
 
   describe('--introspect', () => {

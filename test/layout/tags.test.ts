@@ -82,6 +82,20 @@ test('an image without a name is dropped from the index when one above it gets a
   await layout.close();
 });
 
+test('an image without a name is forgotten, one with a name is not, and the bytes stay', async (t) => {
+  const layout = await emptyLayout(t);
+  const [a, b] = [makeImage('a'), makeImage('b')];
+  await pushImage(layout, a, 'v1');
+  await pushImage(layout, b, 'v2');
+  await layout.untag('v2', { keep: true });
+  await layout.forget(a.manifest.descriptor.digest);
+  assert.equal((await layout.entries()).length, 2);
+  await layout.forget(b.manifest.descriptor.digest);
+  assert.deepEqual(await namesOf(layout), [['v1', a.manifest.descriptor.digest]]);
+  assert.equal(await layout.exists(b.manifest.descriptor), true);
+  await layout.close();
+});
+
 test('tagging again what a name stands for writes nothing', async (t) => {
   const layout = await emptyLayout(t);
   const image = makeImage('a');

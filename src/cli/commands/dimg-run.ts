@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { graphOf } from '../../content/graph.ts';
 import { builtStage, createStages } from '../../dimg/build-dimgs.ts';
+import { containerLabels } from '../../dimg/engine-leftovers.ts';
 import { onlyDimg, selectDimgs } from '../../dimg/select.ts';
 import { type DimgSession, dimgTitle, shownStageName } from '../../dimg/session.ts';
 import { SHELL_ENTRYPOINT } from '../../dimg/shell.ts';
@@ -50,7 +51,8 @@ export function dimgRun(cli: Cli): Command {
       const brought = await bringImage(engine, graph, { emit, signal });
       const entrypoint = wanted.isShell ? { entrypoint: SHELL_ENTRYPOINT } : {};
       const isInteractive = wanted.interactive === true;
-      const whole = { ...spec, ...entrypoint, image: brought };
+      const labels = containerLabels(session.project);
+      const whole = { ...spec, ...entrypoint, labels, image: brought };
       checkStatus(await runHere(engine, whole, { isInteractive, emit, signal }));
     });
   });

@@ -7,6 +7,7 @@ import { type Cli, newCommand, run } from '../command.ts';
 import { addDimgFlags, type DimgFlags } from '../dimg-flags.ts';
 import { hostsOfRepo, openDimgSession, repoAndPatterns } from '../dimg-session.ts';
 import { safeLine } from '../output.ts';
+import { cleanupLocal, flushLocalCommand, mrproper } from './dimg-local.ts';
 
 interface UpkeepFlags extends DimgFlags {
   readonly withStages?: boolean;
@@ -17,7 +18,13 @@ type Work = (session: DimgSession, removal: Removal) => Promise<void>;
 
 /** `slipway dimg cleanup repo REPO` and `slipway dimg flush repo REPO` */
 export function dimgUpkeep(cli: Cli): readonly Command[] {
-  const cleanup = newCommand('cleanup', 'remove images that are no longer wanted');
+  const cleanup = cleanupLocal(
+    cli,
+    newCommand(
+      'cleanup',
+      'remove what builds left that were interrupted; with repo, what is no longer wanted there',
+    ),
+  );
   const clean = newCommand(
     'repo',
     'remove dimgs of branches, tags and commits that are gone, or old',
@@ -32,7 +39,8 @@ export function dimgUpkeep(cli: Cli): readonly Command[] {
   flush.addCommand(
     removing(cli, newCommand('repo', 'remove all dimgs of the project from REPO'), flushRepo),
   );
-  return [cleanup, flush];
+  flush.addCommand(flushLocalCommand(cli));
+  return [cleanup, flush, mrproper(cli)];
 }
 
 function removing(

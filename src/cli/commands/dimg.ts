@@ -22,6 +22,7 @@ import {
 import { pushWords } from '../dimg-push.ts';
 import { nameLocally, opener, release } from '../dimg-release.ts';
 import { hostsOfRepo, openDimgSession, repoAndPatterns, wantedTags } from '../dimg-session.ts';
+import { stagesUpkeep } from './dimg-local.ts';
 import { dimgRun } from './dimg-run.ts';
 import { dimgUpkeep } from './dimg-upkeep.ts';
 
@@ -116,7 +117,7 @@ function tag(cli: Cli): Command {
 }
 
 function stages(cli: Cli): Command {
-  const group = newCommand('stages', 'push and pull the stages of dimgs');
+  const group = newCommand('stages', 'push, pull and remove the stages of dimgs');
   const push = newCommand('push', 'push the stages of dimgs to REPO:dimgstage-…');
   const pull = newCommand(
     'pull',
@@ -138,6 +139,7 @@ function stages(cli: Cli): Command {
       }),
     );
   }
+  for (const command of stagesUpkeep(cli)) group.addCommand(command);
   return group;
 }
 

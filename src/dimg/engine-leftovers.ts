@@ -1,0 +1,76 @@
+import { hostname } from 'node:os';
+import type { Signalled } from '../content/transport.ts';
+import type { Engine } from '../engine/client.ts';
+import { isSlipwayError, systemCode } from '../errors.ts';
+import { isJsonObject } from '../oci/json.ts';
+
+const PROJECT_LABEL = 'io.slipway.dimg';
+const PROCESS_LABEL = 'io.slipway.process';
+
+/** Labels of the containers of a project, by which they are found if nobody removes them. */
+export function containerLabels(project: string): Readonly<Record<string, string>> {
+  return { [PROJECT_LABEL]: project, [PROCESS_LABEL]: `${process.pid}@${hostname()}` };
+}
+
+/**
+ * Removes from an engine what builds left there: containers of processes of this machine that are
+ * gone, and images of stages, which have no name there and are in the store, too.
+ *
+ * @param project of all projects if left out
+ */
+export async function removeLeftovers(
+  engine: Engine,
+  project: string | undefined,
+  {
+    tell,
+    dryRun,
+    signal,
+  }: Signalled & { readonly tell: (name: string) => void; readonly dryRun: boolean },
+): Promise<void> {
+  const find = async (path: string, filters: object, what: string) => {
+    const query = {
+      filters: JSON.stringify(filters),
+      ...(path.includes('json') ? { all: 1 } : {}),
+    };
+    const list = await engine.json({ method: 'GET', path, query, what, signal });
+    return (Array.isArray(list) ? list : []).filter(isJsonObject);
+  };
+  const remove = async (kind: 'containers' | 'images', id: unknown): Promise<void> => {
+    if (typeof id !== 'string' || !/^(?:sha256:)?[0-9a-f]{12,64}$/.test(id)) return;
+    const path = `/${kind}/${encodeURIComponent(id)}`;
+    const query = kind === 'containers' ? { force: 1, v: 1 } : {};
+    try {
+      if (!dryRun) {
+        const what = `remove one of its ${kind}`;
+        await (await engine.send({ method: 'DELETE', path, query, what, signal })).drop();
+      }
+      tell(`${engine.name}: ${kind === 'containers' ? 'container' : 'image'} ${id.slice(0, 19)}`);
+    } catch (error) {
+      // Gone already, or a container uses it.
+      const status = isSlipwayError(error) ? error.facts.status : undefined;
+      if (status !== 404 && status !== 409) throw error;
+    }
+  };
+  const labelled = (label: string) => [project === undefined ? label : `${label}=${project}`];
+  const containers = { label: labelled(PROJECT_LABEL) };
+  for (const { Id, Labels } of await find('/containers/json', containers, 'list containers')) {
+    const owner = isJsonObject(Labels) ? Labels[PROCESS_LABEL] : undefined;
+    if (isGone(owner)) await remove('containers', Id);
+  }
+  const images = { label: labelled('werf'), dangling: ['true'] };
+  for (const { Id } of await find('/images/json', images, 'list images')) {
+    await remove('images', Id);
+  }
+}
+
+/** A process of this machine that isn't there any more. */
+function isGone(owner: unknown): boolean {
+  const [, pid, host] = /^([0-9]{1,10})@(.+)$/s.exec(String(owner)) ?? [];
+  if (pid === undefined || host !== hostname()) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return systemCode(error) === 'ESRCH';
+  }
+}
