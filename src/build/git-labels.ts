@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { ANNOTATION } from '../oci/annotations.ts';
 import { ciFacts, type SourceFacts } from './ci-facts.ts';
-import { askGit } from './git-program.ts';
+import { askChanges, askGit } from './git-program.ts';
 import { publicUrl } from './public-url.ts';
 
 /**
@@ -42,7 +42,7 @@ async function gitFacts(folder: string, signal: AbortSignal | undefined): Promis
   };
   const commit = await git('rev-parse', '--verify', 'HEAD');
   if (commit === undefined) return {};
-  const changes = await git('status', '--porcelain', '--', '.');
+  const changes = await askChanges(folder, { signal });
   const tags = await git('tag', '--points-at', 'HEAD', '--sort=-version:refname');
   const remote = (await git('config', '--get', 'remote.origin.url')) ?? (await firstRemote(git));
   const top = await git('rev-parse', '--show-toplevel');

@@ -34,3 +34,20 @@ export async function askGit(
   const all = { ...options, env: { ...GIT_ENVIRONMENT, ...env } };
   return await askProgram('git', [...GIT_SETTINGS, ...words], all);
 }
+
+/**
+ * What git says of files that differ from the commit; undefined where it can't say. They are read as
+ * they are: filters of the repository's own are programs, and so are settings of its submodules.
+ */
+export async function askChanges(
+  cwd: string,
+  { signal }: { readonly signal?: AbortSignal | undefined },
+): Promise<string | undefined> {
+  const pattern = '^filter\\..*\\.(clean|process|smudge)$';
+  const listed = ['config', '--local', '--name-only', '-z', '--get-regexp', pattern];
+  const filters = (await askGit(listed, { cwd, signal }))?.stdout.split('\0') ?? [];
+  const without = filters.flatMap((name) => (name === '' ? [] : ['-c', `${name}=`]));
+  const status = ['status', '--porcelain', '--ignore-submodules=dirty', '--', '.'];
+  const answer = await askGit([...without, ...status], { cwd, signal });
+  return answer?.status === 0 ? answer.stdout : undefined;
+}

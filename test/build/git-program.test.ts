@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { askGit } from '../../src/build/git-program.ts';
+import { askChanges, askGit } from '../../src/build/git-program.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { missing, mustRun } from '../rig/programs.ts';
 
@@ -36,6 +36,14 @@ test('no setting of a repository starts a program', { skip: missing('git') }, as
   await git(signed, 'update-ref', 'HEAD', commit.trim());
   await git(signed, 'config', 'log.showSignature', 'true');
   await git(signed, 'config', 'gpg.program', await program('checker'));
+
+  await writeFile(path.join(signed, '.gitattributes'), '* filter=x\n');
+  await writeFile(path.join(signed, 'file'), 'one\n');
+  await git(signed, 'add', '.');
+  for (const kind of ['clean', 'process']) {
+    await git(signed, 'config', `filter.x.${kind}`, await program(kind));
+  }
+  await writeFile(path.join(signed, 'file'), 'two\n');
   await git(signed, 'config', 'core.fsmonitor', await program('monitor'));
 
   // Objects that aren't there are fetched in the middle of anything.
@@ -53,6 +61,7 @@ test('no setting of a repository starts a program', { skip: missing('git') }, as
   await writeFile(path.join(partial, '.git', head.trim()), `${'12'.repeat(20)}\n`);
 
   for (const cwd of [signed, partial]) {
+    assert.match((await askChanges(cwd, {})) ?? 'nothing can be said', /file|nothing/);
     for (const words of QUESTIONS) {
       const answer = await askGit(words, { cwd });
       assert.ok(answer !== undefined);
@@ -61,5 +70,8 @@ test('no setting of a repository starts a program', { skip: missing('git') }, as
   assert.deepEqual(await readdir(marks), []);
   // The same repositories do start them where nothing is held back.
   await mustRun('git', ['-C', signed, 'log', '-1']);
-  assert.ok((await readdir(marks)).includes('checker'));
+  await git(signed, 'config', '--unset', 'filter.x.process');
+  await mustRun('git', ['-C', signed, '-c', 'core.fsmonitor=', 'status']);
+  const started = await readdir(marks);
+  assert.ok(started.includes('checker') && started.includes('clean'), started.join());
 });
