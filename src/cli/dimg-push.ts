@@ -5,7 +5,7 @@ import { parseRepo } from '../dimg/repo.ts';
 import { onlyDimg, selectDimgs } from '../dimg/select.ts';
 import { type Cli, run } from './command.ts';
 import type { DimgPushFlags } from './dimg-flags.ts';
-import { opener, release } from './dimg-release.ts';
+import { opener, orLater, release } from './dimg-release.ts';
 import { hostsOfRepo, openDimgSession, repoAndPatterns, wantedTags } from './dimg-session.ts';
 
 /** Pushes the dimgs that the words of a command name; `build` builds what isn't there. */
@@ -27,7 +27,7 @@ export async function pushWords(
     const withStages = flags.withStages === true;
     const place = { repo, isPlain, tags, look, withStages };
     if (missing === 'build') {
-      const { stages, releases } = await buildReleases(session, images, place);
+      const { stages, releases } = await orLater(() => buildReleases(session, images, place));
       const below = withStages ? await stageReleases(session, stages, images, repo, look) : [];
       return await release(context, session, [...below, ...releases], look);
     }

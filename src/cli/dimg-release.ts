@@ -1,5 +1,6 @@
 import { publishedImages, type Release, type WantedName } from '../dimg/publish.ts';
 import type { DimgSession } from '../dimg/session.ts';
+import { isSlipwayError } from '../errors.ts';
 import { formatReference, type RepositoryName } from '../oci/reference.ts';
 import { publish } from '../publish/publish.ts';
 import type { Repository } from '../registry/repository.ts';
@@ -31,13 +32,15 @@ export async function release(
   if (session.dryRun || missing.length === 0) return;
   const movedTags = createMovedTags(await context.hints());
   const images = publishedImages(releases, open);
-  await tellEnd(session, missing, async () => {
-    const { error } = await publish(
-      { images },
-      { signal, emit, movedTags, nonDistributable: true },
-    );
-    if (error !== undefined) throw error;
-  });
+  await orLater(() =>
+    tellEnd(session, missing, async () => {
+      const { error } = await publish(
+        { images },
+        { signal, emit, movedTags, nonDistributable: true },
+      );
+      if (error !== undefined) throw error;
+    }),
+  );
 }
 
 /** Gives releases their names in the local store. */
@@ -76,4 +79,16 @@ async function tellEnd(
     throw error;
   }
   for (const { name } of names) tell(name, 'OK', (performance.now() - startedMs) / 1000);
+}
+
+/** Lets a failure of a registry that may come back say what to do. */
+export async function orLater<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isSlipwayError(error, 'NETWORK', 'SERVER_ERROR', 'RATE_LIMITED')) throw error;
+    throw error.with({
+      hint: 'no name was moved; run the same command again when the registry answers: what it has is not sent twice',
+    });
+  }
 }
