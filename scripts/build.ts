@@ -28,6 +28,14 @@ const SHARED: BuildOptions = {
   metafile: true,
 };
 
+/**
+ * A shell script and JavaScript in one. Node reads every `--env-file` in front of a `--`, those of
+ * `slipway run` too, and obeys the NODE_OPTIONS in it, which are for the container
+ * (docs/decisions/0063-how-the-command-starts.md).
+ */
+const START = `#!/bin/sh
+':' //; exec node -- "$0" "$@"`;
+
 const { version, peerDependencies } = JSON.parse(
   await readFile(path.join(ROOT, 'package.json'), 'utf8'),
 );
@@ -64,7 +72,7 @@ const [command] = await Promise.all([
     supported: { 'dynamic-import': true },
     splitting: false,
     external: ['./cli.js'],
-    banner: { js: '#!/usr/bin/env node' },
+    banner: { js: START },
   }),
 ]);
 await chmod(path.join(DIST, 'slipway.js'), 0o755);

@@ -1,6 +1,6 @@
 import { type buildConnector, Pool } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
-import { isSlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { createConnector } from './connect.ts';
 import { connectionError, stalled } from './connection-error.ts';
 import { noticingKept, wasKept } from './kept.ts';
@@ -75,6 +75,8 @@ const MAX_HEADER_BYTES = 64 * 1024;
 const DROP_BYTES = 64 * 1024;
 const DROP_TIMEOUT_MS = 2_000;
 const READ_TIMEOUT_MS = 300_000;
+/** Each lets the answer itself take its time anew. */
+const MAX_INTERIM_ANSWERS = 100;
 
 /** An origin's connections. A request in plain http names its whole URL to a proxy. */
 interface Door {
@@ -137,6 +139,7 @@ export function createHttp(options: HttpOptions = {}): Http {
           ...lengthOf(request),
           ...(plainProxy && { host: url.host, ...proxyAuthorization(plainProxy) }),
         },
+        onInfo: countInterim(url),
       };
       const answered = async (answer: Answer): Promise<HttpResponse> => {
         const response = wrap(answer, request);
@@ -210,6 +213,19 @@ function unanswered(error: unknown, url: URL, sentBytes = 0): unknown {
   const failure = connectionError(error, url);
   const isStale = isSlipwayError(failure, 'NETWORK') && sentBytes <= STALE_BYTES && wasKept(error);
   return isStale ? failure.with({ staleConnection: true }) : failure;
+}
+
+/** Counts what comes before an answer (RFC 9110, 15.2); what it throws ends the request. */
+function countInterim(url: URL): () => void {
+  let count = 0;
+  return () => {
+    if (++count <= MAX_INTERIM_ANSWERS) return;
+    throw new SlipwayError(
+      'NOT_A_REGISTRY',
+      `${url.host} announced an answer more than ${MAX_INTERIM_ANSWERS} times and gave none`,
+      { host: url.host },
+    );
+  };
 }
 
 const BASE_HEADERS = { 'user-agent': 'slipway', 'accept-encoding': 'identity' };

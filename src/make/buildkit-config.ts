@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileError } from '../bytes/stream.ts';
-import { systemCode } from '../errors.ts';
+import { collect, readFileBytes } from '../bytes/stream.ts';
+import { isSlipwayError, systemCode } from '../errors.ts';
 import { isHost } from '../oci/reference.ts';
 
 const FILE = 'config.toml';
+const MAX_BYTES = 256 * 1024;
 const OPTIONS: Readonly<Record<string, string>> = {
   insecure: '--skip-tls-verify',
   http: '--plain-http',
@@ -18,10 +18,10 @@ export async function registryFlags(folder: string): Promise<readonly string[]> 
   const path = join(folder, FILE);
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await collect(readFileBytes(path), MAX_BYTES, path)).toString('utf8');
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw fileError(path, error);
+    if (isSlipwayError(error, 'FILE_NOT_FOUND') && systemCode(error.cause) === 'ENOENT') return [];
+    throw error;
   }
   const flags: string[] = [];
   let host: string | undefined;

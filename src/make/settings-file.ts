@@ -1,7 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileError } from '../bytes/stream.ts';
-import { SlipwayError, systemCode } from '../errors.ts';
+import { collect, readFileBytes } from '../bytes/stream.ts';
+import { isSlipwayError, SlipwayError, systemCode } from '../errors.ts';
 import type { MakeSettings } from './settings.ts';
 
 const FILE = 'slipway.yaml';
@@ -23,10 +22,14 @@ export async function readMakeSettings(folder: string): Promise<MakeSettings> {
 
 async function readSmall(path: string): Promise<string | undefined> {
   try {
-    if ((await stat(path)).size <= MAX_BYTES) return await readFile(path, 'utf8');
+    // A file may be a link to a device, which has no size and no end.
+    return (await collect(readFileBytes(path), MAX_BYTES, path)).toString('utf8');
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw fileError(path, error);
+    if (isSlipwayError(error, 'FILE_NOT_FOUND') && systemCode(error.cause) === 'ENOENT') {
+      return undefined;
+    }
+    if (!isSlipwayError(error, 'LIMIT_EXCEEDED')) throw error;
+    const message = `${path} is larger than ${MAX_BYTES} bytes`;
+    throw new SlipwayError('CONFIG_INVALID', message, { path });
   }
-  throw new SlipwayError('CONFIG_INVALID', `${path} is larger than ${MAX_BYTES} bytes`, { path });
 }

@@ -10,6 +10,9 @@ import { isNextPage } from './reach.ts';
 const PAGE_TAGS = 1000;
 const MAX_PAGES = 1000;
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+/** of all pages: who lists tags keeps them in memory */
+const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_TAGS = 250_000;
 
 /**
  * All tags of a repository, page by page (distribution-spec, "Listing tags"). A next page is
@@ -23,6 +26,8 @@ export async function* listTags(
 ): AsyncGenerator<string> {
   let url: string | URL = `/v2/${context.repository.path}/tags/list?n=${PAGE_TAGS}`;
   const seen = new Set<string>();
+  let bytesRead = 0;
+  let count = 0;
   for (let page = 0; page < MAX_PAGES; page++) {
     const response = await context.host.send({
       method: 'GET',
@@ -38,8 +43,12 @@ export async function* listTags(
       throw await registryError(response, { ...whereIs(context), doing: 'list tags' });
     }
     seen.add(response.url.href);
-    const { tags } = parsePage(await response.read(MAX_PAGE_BYTES), context);
+    const bytes = await response.read(MAX_PAGE_BYTES);
+    bytesRead += bytes.byteLength;
+    if (bytesRead > MAX_BYTES) throw tooLong(context, `${MAX_BYTES} bytes`);
+    const { tags } = parsePage(bytes, context);
     for (const tag of Array.isArray(tags) ? tags : []) {
+      if (++count > MAX_TAGS) throw tooLong(context, `${MAX_TAGS} tags`);
       // A name that is no tag can't be asked for; it is not passed on.
       if (typeof tag === 'string' && isTag(tag)) yield tag;
     }
@@ -52,9 +61,13 @@ export async function* listTags(
     if (seen.has(next.href)) throw broken(context, 'names a page twice');
     url = next;
   }
-  throw new SlipwayError(
+  throw tooLong(context, `${MAX_PAGES} pages`);
+}
+
+function tooLong(context: RepositoryContext, cap: string): SlipwayError {
+  return new SlipwayError(
     'LIMIT_EXCEEDED',
-    `more than ${MAX_PAGES} pages of tags`,
+    `the tag list of ${context.host.name} is longer than ${cap}`,
     whereIs(context),
   );
 }

@@ -1,4 +1,3 @@
-import { createLane } from '../bytes/lane.ts';
 import { readManifest } from '../content/graph.ts';
 import {
   canListReferrers,
@@ -25,19 +24,23 @@ export async function listTags(
 ): Promise<readonly TaggedManifest[]> {
   const names: string[] = [];
   for await (const name of place.list(options)) names.push(name);
-  const lane = createLane(AT_ONCE);
-  const found = await Promise.all(
-    names.map((tag) =>
-      lane.run(async () => {
-        try {
-          return { tag, descriptor: await place.resolve(tag, options) };
-        } catch (error) {
-          if (isSlipwayError(error, 'NOT_FOUND')) return undefined;
-          throw error;
-        }
-      }, options.signal),
-    ),
-  );
+  const found: (TaggedManifest | undefined)[] = [];
+  let next = 0;
+  // There may be very many: those whose turn has not come are nothing but their names.
+  const resolveSome = async (): Promise<void> => {
+    for (let at = next++; at < names.length; at = next++) {
+      options.signal?.throwIfAborted();
+      const tag = names[at] ?? '';
+      try {
+        found[at] = { tag, descriptor: await place.resolve(tag, options) };
+      } catch (error) {
+        if (isSlipwayError(error, 'NOT_FOUND')) continue;
+        next = names.length;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, resolveSome));
   return found.filter((each) => each !== undefined);
 }
 

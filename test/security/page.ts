@@ -12,9 +12,14 @@ interface Proof {
 const CHAPTERS: Readonly<Record<string, string>> = {
   Credentials: 'Where credentials go',
   TLS: 'TLS and plain http',
+  Names: 'Digests, names and annotations',
+  Content: 'Content that is not what it says',
+  Archives: 'Archives, contexts and layers',
+  Limits: 'Memory, disk and time',
   Programs: 'Credential helpers and other programs',
   Output: 'Secrets and foreign text in outputs',
   Files: 'Files and modes',
+  Server: 'The embedded registry',
 };
 
 const TEXT = String.raw`(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")`;

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { prepareCommandLine } from '../cli/in-process.ts';
 import { type Call, startFakeRegistry } from '../registry/fake-registry.ts';
 import { type Owner, tempDir } from '../rig/lifetime.ts';
-import type { RunResult } from '../rig/programs.ts';
+import { MAIN } from '../rig/main.ts';
+import { type RunResult, run as runProgram } from '../rig/programs.ts';
 import { startProxy } from '../rig/proxy.ts';
 import { row } from './rows.ts';
 import { assertRefused } from './two-origins.ts';
@@ -198,3 +199,26 @@ row('Programs', 'CVE-2022-25914', 'nothing is ever run by a shell', async (t) =>
   }
   await assert.rejects(readFile(canary));
 });
+
+row(
+  'Programs',
+  'nodejs/node#54232',
+  'what an env file holds for a container is not obeyed by this program',
+  async (t) => {
+    const { env } = await prepareCommandLine(t);
+    const folder = await tempDir(t);
+    const canary = path.join(folder, 'canary');
+    const code = path.join(folder, 'code.cjs');
+    await writeFile(code, `require('node:fs').writeFileSync(${JSON.stringify(canary)}, '')`);
+    const file = path.join(folder, 'app.env');
+    await writeFile(file, `NODE_OPTIONS="--require ${code}"\n`);
+    const PATH = `${path.dirname(process.execPath)}:/usr/bin:/bin`;
+    const start = (given: string) =>
+      runProgram(MAIN, ['run', '--env-file', given, 'app', 'true'], { env: { ...env, PATH } });
+    assertRefused(await start(file), 21, /no engine answers at/);
+    await assert.rejects(readFile(canary), 'nothing of the file was run');
+    assertRefused(await start(path.join(folder, 'none')), 2, /no such file/);
+    assertRefused(await start('/dev/zero'), 17, /longer than 4194304 bytes/);
+  },
+  { skip: process.env.SLIPWAY_TEST_PROGRAM === undefined ? 'needs the built command' : false },
+);

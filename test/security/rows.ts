@@ -10,7 +10,17 @@ import { type TestContext, type TestOptions, test } from 'node:test';
  * @param about which of several cases this is
  */
 export function row(
-  part: 'Credentials' | 'TLS' | 'Programs' | 'Output' | 'Files',
+  part:
+    | 'Credentials'
+    | 'TLS'
+    | 'Names'
+    | 'Content'
+    | 'Archives'
+    | 'Limits'
+    | 'Programs'
+    | 'Output'
+    | 'Files'
+    | 'Server',
   ids: string,
   title: string,
   work: (t: TestContext) => Promise<void>,
