@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { askProgram } from '../build/engines/program.ts';
@@ -6,6 +6,7 @@ import { collect } from '../bytes/stream.ts';
 import { readTar } from '../bytes/tar-read.ts';
 import type { Engine } from '../engine/client.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
+import { readSmallFile } from '../layout/files.ts';
 import { startAttached } from './attached.ts';
 import type { Containers } from './containers.ts';
 import type { Service } from './definition.ts';
@@ -101,8 +102,8 @@ export async function generatedByProgram(
         `${program}, which should write a docker config, ${how}`,
       );
     }
-    const { size } = await stat(path).catch(() => ({ size: -1 }));
-    if (size >= 0 && size <= MAX_CONFIG_BYTES) return await readFile(path);
+    const written = await readSmallFile(path, MAX_CONFIG_BYTES);
+    if (written !== undefined) return written;
     throw new SlipwayError('COMMAND_FAILED', `${program} wrote no docker config`, {
       hint: 'it is given one more argument: the path that it must write to',
     });

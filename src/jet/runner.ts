@@ -139,7 +139,10 @@ async function run(step: RunStep, running: Running): Promise<void> {
 
 async function push(steps: readonly PushStep[], running: Running): Promise<void> {
   if (steps.length === 0 || isOver(running)) return;
-  const failure = await running.actions.pushAll(steps);
+  // Others that run meanwhile end by themselves, whatever it is.
+  const failure = await running.actions
+    .pushAll(steps)
+    .catch((error: unknown) => ({ step: steps[0] as PushStep, error }));
   if (failure !== undefined) return await fail(failure.step, failure.error, running);
   for (const { name } of steps) running.tools.say(`(step: ${name}) success ✔`);
 }

@@ -71,6 +71,61 @@ describe('push steps without any engine', () => {
     }
   });
 
+  test('names are those of the page: a host of its own, quay.io, and Docker Hub without one', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const auth = Buffer.from('me:pass-word-1').toString('base64');
+    const names = {
+      'quay.io/username/repository_name, image_tag: dev, registry: quay.io':
+        'quay.io/username/repository_name:dev',
+      'username/repository_name': 'docker.io/username/repository_name:latest',
+      'username/repository_name, registry: "https://index.docker.io/v1/"':
+        'docker.io/username/repository_name:latest',
+    };
+    for (const [words, name] of Object.entries(names)) {
+      const [image = ''] = words.split(',');
+      const dir = await writeProject(t, {
+        Dockerfile: 'FROM scratch\n',
+        cfg: JSON.stringify({
+          auths: { 'https://index.docker.io/v1/': { auth }, 'quay.io': { auth } },
+        }),
+        'codeship-services.yml': `app: {build: {image: ${image}}}`,
+        'codeship-steps.yml': `- {service: app, type: push, dockercfg_path: cfg, image_name: ${words}}`,
+      });
+      // Nothing leaves this machine.
+      const env = { HTTPS_PROXY: 'http://127.0.0.1:1', https_proxy: 'http://127.0.0.1:1' };
+      const steps = ['jet', 'steps', '--push', '--retries', '0', '--dir', dir];
+      const { code, stdout, stderr } = await slipway.run(steps, undefined, env);
+      assert.equal(code, 16, stderr);
+      assert.match(stdout, new RegExp(`^\\(step: app-\\w+\\) pushes ${name}$`, 'm'));
+      assert.equal((stderr.match(/^warning/gm) ?? []).length, 0, stderr);
+    }
+  });
+
+  test('with --pull-if-present the registry is asked for a base image that was pulled before', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const below = async (message: string) => {
+      const dir = await example(t, host, PUSH, { message });
+      const other = await prepareCommandLine(t);
+      await other.must(['jet', 'steps', '--push', '--dir', dir]);
+    };
+    const dir = await example(t, host, PUSH.replace('HOST/myapp', 'HOST/above'), {
+      Dockerfile: `FROM ${host}/myapp\n`,
+      'codeship-services.yml': `app:\n  build: {image: ${host}/above}\n`,
+    });
+    const layers = async (...words: string[]) => {
+      const out = await slipway.must(['jet', 'steps', '--push', '--dir', dir, ...words]);
+      const [digest = ''] = /sha256:[0-9a-f]{64}/.exec(out.join('\n')) ?? [];
+      return digest;
+    };
+    await below('one');
+    await slipway.must(['pull', `${host}/myapp`]);
+    const first = await layers('-T', '--print-build-output');
+    await below('two');
+    assert.equal(await layers(), first);
+    assert.notEqual(await layers('--pull-if-present'), first);
+  });
+
   test('a release that fails in one registry moves no tag in another', async (t) => {
     const slipway = await prepareCommandLine(t);
     const host = await serve(t);

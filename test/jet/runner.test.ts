@@ -26,6 +26,8 @@ interface How {
   /** commands that fail */
   readonly bad?: readonly string[];
   readonly approves?: boolean;
+  /** push steps that end in an error that nobody foresaw */
+  readonly broken?: boolean;
   /** Called in the middle of each command. */
   during?(command: string): Promise<void>;
 }
@@ -57,6 +59,7 @@ async function ran(t: TestContext, text: string, how: How = {}): Promise<Ran> {
     },
     async pushAll(all: readonly PushStep[]) {
       releases.push(all.map(({ name }) => name));
+      if (how.broken === true) throw new Error('broken');
       return undefined;
     },
     approve: () => lines.push('approved'),
@@ -106,6 +109,14 @@ test('push steps in a row are one release, over groups of nothing else; others s
 `;
   const { releases } = await ran(t, text);
   assert.deepEqual(releases, [['p1', 'p2', 'p3'], ['p4'], ['p5', 'p6']]);
+});
+
+test('a release that breaks waits for the commands beside it', async (t) => {
+  const text = `- {type: parallel, steps: [${push('p')}, ${command('c')}]}`;
+  const { lines, failed } = await ran(t, text, { broken: true });
+  assert.equal(failed, 'p');
+  assert.ok(lines.includes('(step: p) failed ✗ broken'));
+  assert.equal(lines.at(-1), '(step: c) success ✔');
 });
 
 test('filters of groups count for their members, and what is skipped is told once', async (t) => {
