@@ -67,6 +67,10 @@ export function createHandler(options: HandlerOptions): RequestHandler {
 }
 
 function checkOrigin(request: IncomingMessage, { isAcceptedHost }: HandlerOptions): void {
+  // Node also reads requests without a version, of which no two programs think the same.
+  if (request.httpVersionMajor !== 1) {
+    throw new Refusal('UNSUPPORTED', 'this registry speaks HTTP/1.1', { status: 505 });
+  }
   // Of two, a proxy before us may have read the other one.
   const [host, another] = request.headersDistinct.host ?? [];
   if (another !== undefined || !isAcceptedHost(host)) {

@@ -1,9 +1,10 @@
-import { stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isSlipwayError } from '../errors.ts';
+import { isSlipwayError, systemCode } from '../errors.ts';
 import { blobSize } from '../layout/blobs.ts';
 import { type Layout, openLayout } from '../layout/layout.ts';
 import type { Digest } from '../oci/digest.ts';
+import { Refusal } from './errors.ts';
 import { repositoryNames } from './repository-names.ts';
 
 /** The layouts of a registry, one for each repository, opened when they are first asked for. */
@@ -70,6 +71,7 @@ export function createRepositories(dir: string, options: RepositoriesOptions): R
   // The name was parsed: lower-case letters, digits and single separators in every part.
   const folderOf = (name: string) => join(dir, ...name.split('/'));
   const open = async (name: string, create: boolean): Promise<OpenedLayout> => {
+    await checkLinks(dir, name);
     const layout = await openLayout(folderOf(name), {
       create,
       private: options.private,
@@ -204,6 +206,25 @@ export function createRepositories(dir: string, options: RepositoriesOptions): R
       await Promise.allSettled(all.map(async (slot) => (await slot.layout).layout.close()));
     },
   };
+}
+
+/** A link on the way to a repository could lead out of the storage: none is followed. */
+async function checkLinks(dir: string, name: string): Promise<void> {
+  let path = dir;
+  for (const part of name.split('/')) {
+    path = join(path, part);
+    const found = await lstat(path).catch((error: unknown) => {
+      if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined;
+      throw error;
+    });
+    if (found === undefined) return;
+    if (found.isSymbolicLink()) {
+      throw new Refusal(
+        'NAME_UNKNOWN',
+        'this repository is behind a link, and no link is followed',
+      );
+    }
+  }
 }
 
 /** False if the folder was removed, or another one is there now. */

@@ -2,36 +2,16 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Agent } from 'undici';
-import { MAIN } from '../rig/main.ts';
-import { type Daemon, startDaemon } from '../rig/programs.ts';
-import { digestOfJson, encode, pushImage, type Rig, rigFor, sha, temporaryFolder } from './rig.ts';
+import { digestOfJson, encode, pushImage, sha, temporaryFolder } from './rig.ts';
+import { startServed } from './served.ts';
 
 const APP = 'team/app';
 
-/** A registry in a process of its own. */
-async function serve(t: TestContext, storage: string): Promise<Rig & { readonly daemon: Daemon }> {
-  const args = [MAIN, 'registry', 'serve', '--listen', '127.0.0.1:0', '--storage', storage];
-  const isReady = (log: string) => /listening on http:\S+\n/.test(log);
-  const daemon = await startDaemon(t, process.execPath, args, { HOME: storage }, isReady);
-  const [, url = ''] = /listening on (http:\S+)\n/.exec(daemon.log()) ?? [];
-  const agent = new Agent();
-  t.after(() => agent.destroy());
-  const host = url.replace('http://', '');
-  const registry = { url, host, storage, close: () => daemon.stop() };
-  return { ...rigFor(registry, agent), daemon };
-}
-
-async function kill({ daemon }: { readonly daemon: Daemon }): Promise<void> {
-  process.kill(daemon.pid, 'SIGKILL');
-  await daemon.stop();
-}
-
 test('a registry that is killed loses nothing that it acknowledged, and uploads go on', async (t) => {
   const storage = join(await temporaryFolder(t), 'storage');
-  const killed = await serve(t, storage);
+  const killed = await startServed(t, storage);
   const image = await pushImage(killed, APP);
   assert.equal((await killed.put(APP, 'v1', image)).status, 201);
   const bytes = randomBytes(4_000_000);
@@ -42,8 +22,8 @@ test('a registry that is killed loses nothing that it acknowledged, and uploads 
   sending.on('error', () => {});
   sending.write(bytes.subarray(0, 3_000_000));
   while ((await killed.ask('GET', location)).headers.range === '0-0') await sleep(10);
-  await kill(killed);
-  const next = await serve(t, storage);
+  await killed.kill();
+  const next = await startServed(t, storage);
   const tagged = await next.ask('GET', `/v2/${APP}/manifests/v1`);
   assert.ok(tagged.body.equals(encode(image)));
   const { range = '' } = (await next.ask('GET', location)).headers;
@@ -58,7 +38,7 @@ test('a registry that is killed loses nothing that it acknowledged, and uploads 
 
 test('of many who want a free tag, through two processes, one gets it', async (t) => {
   const storage = join(await temporaryFolder(t), 'storage');
-  const [one, two] = await Promise.all([serve(t, storage), serve(t, storage)]);
+  const [one, two] = await Promise.all([startServed(t, storage), startServed(t, storage)]);
   const images = await Promise.all(
     Array.from({ length: 12 }, (_, at) => pushImage(at % 2 ? one : two, APP)),
   );

@@ -1,0 +1,35 @@
+import type { TestContext } from 'node:test';
+import { Agent } from 'undici';
+import { MAIN } from '../rig/main.ts';
+import { startDaemon } from '../rig/programs.ts';
+import { type Rig, rigFor } from './rig.ts';
+
+/** A registry in a process of its own. */
+export interface Served extends Rig {
+  readonly pid: number;
+  /** Ends it at once, as a failure of the machine would. */
+  kill(): Promise<void>;
+}
+
+export async function startServed(
+  t: TestContext,
+  storage: string,
+  options: readonly string[] = [],
+): Promise<Served> {
+  const args = [MAIN, 'registry', 'serve', '--listen', '127.0.0.1:0', '--storage', storage];
+  const isReady = (log: string) => /listening on http:\S+\n/.test(log);
+  const env = { HOME: storage };
+  const daemon = await startDaemon(t, process.execPath, [...args, ...options], env, isReady);
+  const [, url = ''] = /listening on (http:\S+)\n/.exec(daemon.log()) ?? [];
+  const agent = new Agent();
+  t.after(() => agent.destroy());
+  const registry = { url, host: url.replace('http://', ''), storage, close: () => daemon.stop() };
+  return {
+    ...rigFor(registry, agent),
+    pid: daemon.pid,
+    async kill() {
+      process.kill(daemon.pid, 'SIGKILL');
+      await daemon.stop();
+    },
+  };
+}
