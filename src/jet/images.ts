@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { relative, resolve } from 'node:path';
+import { basename, relative, resolve } from 'node:path';
 import { build } from '../build/build.ts';
 import type { BuildArg, BuildRequest } from '../build/engine.ts';
 import { readBuildInput } from '../build/read-input.ts';
@@ -9,6 +9,7 @@ import { formatReference, type Reference } from '../oci/reference.ts';
 import { publish } from '../publish/publish.ts';
 import { withCache } from './build-cache.ts';
 import { referenceOf } from './check.ts';
+import { copiesKey } from './copied-key.ts';
 import type { StepCredentials } from './credentials.ts';
 import type { Service, ServiceBuild } from './definition.ts';
 import { findVariables, type VariableSources } from './environment.ts';
@@ -29,6 +30,8 @@ export interface ImageOptions {
   readonly credentials: StepCredentials;
   /** ask the registry also where the image is in the store */
   readonly isPulled: boolean;
+  /** absolute; a warning tells of builds that copy it */
+  readonly keyPath: string;
   readonly noCache: boolean;
   /** whose earlier builds are a cache */
   readonly branch: string;
@@ -89,6 +92,11 @@ async function buildService(
   const store = await tools.store();
   const input = await readBuildInput({ context, file, stdin: process.stdin, spoolDir, signal });
   try {
+    if (await copiesKey(input, options.keyPath)) {
+      const key = basename(options.keyPath);
+      const message = `the image of ${service.name} holds the key ${key}: add it to .dockerignore`;
+      emit({ type: 'warning', message });
+    }
     const own = await options.credentials.lookup(service);
     const engines = await tools.buildEngines(own);
     const request: BuildRequest = {

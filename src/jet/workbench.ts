@@ -88,6 +88,7 @@ export async function prepareWorkbench(
     sources,
     credentials,
     isPulled: flags.pullIfPresent,
+    keyPath: flags.keyPath,
     noCache: flags.noCache,
     branch: facts.ciBranch,
   });

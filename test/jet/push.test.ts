@@ -271,6 +271,24 @@ describe('push steps without any engine', () => {
     );
   });
 
+  test('an image that would hold the key is warned of, unless .dockerignore leaves it out', async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const host = await serve(t);
+    const warned = async (copy: string, more = {}) => {
+      const files = { Dockerfile: `FROM scratch\n${copy} /x/\n`, 'src/file': '', ...more };
+      const key = Buffer.alloc(32).toString('base64');
+      const dir = await example(t, host, PUSH, { 'codeship.aes': key, ...files });
+      const { code, stderr } = await slipway.run(['jet', 'steps', '--push', '--dir', dir]);
+      assert.equal(code, 0, stderr);
+      return /the image of app holds the key codeship.aes: add it to .dockerignore/.test(stderr);
+    };
+    for (const copy of ['COPY .', 'ADD ./', 'COPY src codeship.aes', 'COPY *', 'COPY /']) {
+      assert.ok(await warned(copy), copy);
+    }
+    assert.ok(!(await warned('COPY src')));
+    assert.ok(!(await warned('COPY .', { '.dockerignore': 'codeship.*\n' })));
+  });
+
   test('encrypted arguments reach the build, and nothing that is shown', async (t) => {
     const slipway = await prepareCommandLine(t);
     const host = await serve(t);
