@@ -2,6 +2,7 @@ import { isSlipwayError } from '../errors.ts';
 import { formatRepository, parseReference, type Reference } from '../oci/reference.ts';
 import type { CredentialWords, Service } from './definition.ts';
 import type { Value } from './document.ts';
+import { neededBy } from './needed.ts';
 import type { Project } from './pipeline.ts';
 import type { Warn } from './services-file.ts';
 import { allSteps, type PushStep } from './step.ts';
@@ -42,11 +43,6 @@ export function checkProject({ services, steps }: Project, warn: Warn): void {
     for (const { service: other } of step.onFail) known(other, step.where);
     if (step.kind === 'push') checkPush(step, service, warn);
   }
-}
-
-/** What a service starts before itself. */
-export function neededBy({ links, dependsOn, volumesFrom }: Service): readonly string[] {
-  return [...new Set([...links, ...dependsOn, ...volumesFrom].map(({ service }) => service))];
 }
 
 /** The services that write a docker config for others. */

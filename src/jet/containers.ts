@@ -7,7 +7,7 @@ import { bringImage } from '../run/bring.ts';
 import type { ContainerSpec } from '../run/container.ts';
 import { createNetwork, type Made } from '../run/networks.ts';
 import { type Attached, startAttached } from './attached.ts';
-import { neededBy, referenceOf } from './check.ts';
+import { referenceOf } from './check.ts';
 import { addressOf, untilHealthy } from './container-state.ts';
 import type { Service } from './definition.ts';
 import { type DockerAccess, dockerAccess } from './docker-access.ts';
@@ -15,6 +15,7 @@ import { findVariables, type VariableSources } from './environment.ts';
 import type { ServiceImages } from './images.ts';
 import { type InnerFile, putFiles } from './inner-files.ts';
 import { labelsOf } from './leftovers.ts';
+import { inStartingOrder, isOnlyVolumes, namesOf } from './needed.ts';
 import type { Project } from './pipeline.ts';
 import type { Tools } from './tools.ts';
 import { createRunVolumes, type RunVolumes } from './volumes.ts';
@@ -205,34 +206,6 @@ async function engineOf(tools: Tools): Promise<Engine> {
       hint: 'start Docker or Podman, or set DOCKER_HOST; steps that only push need none',
     });
   }
-}
-
-/** All that a service needs, each after what it needs itself. */
-function inStartingOrder(service: Service, { services }: Project): readonly Service[] {
-  const order = new Set<Service>();
-  const visit = (each: Service): void => {
-    for (const name of neededBy(each)) {
-      const next = services.get(name);
-      if (next === undefined || order.has(next)) continue;
-      visit(next);
-      order.add(next);
-    }
-  };
-  visit(service);
-  return [...order];
-}
-
-/** The names under which others see a service. */
-function namesOf(name: string, others: readonly Service[]): readonly string[] {
-  const links = others.flatMap((each) => each.links).filter(({ service }) => service === name);
-  return [...new Set([name, ...links.map(({ alias }) => alias)])];
-}
-
-/** Nobody speaks to it: its volumes are used. */
-function isOnlyVolumes({ name }: Pick<Service, 'name'>, others: readonly Service[]): boolean {
-  return !others.some((each) =>
-    [...each.links, ...each.dependsOn].some(({ service }) => service === name),
-  );
 }
 
 async function environmentOf(
