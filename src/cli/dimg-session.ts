@@ -1,9 +1,11 @@
+import { access } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createNativeEngine } from '../build/native/engine.ts';
 import { ciBuild } from '../dimg/ci.ts';
 import { dimgCredentials } from '../dimg/credentials.ts';
 import { openGit } from '../dimg/git.ts';
+import { createGitSources } from '../dimg/git-sources.ts';
 import { projectName, readProject } from '../dimg/project.ts';
 import { parseRepo } from '../dimg/repo.ts';
 import type { DimgSession, Tell } from '../dimg/session.ts';
@@ -32,14 +34,17 @@ export async function openDimgSession(
   const git = await openGit(folder, { signal });
   const project = projectName(config, { name: flags.name, origin: await git?.origin(), folder });
   const home = await context.home();
-  const { stagesFrom } = flags;
+  const { stagesFrom, sshKey: sshKeys = [] } = flags;
+  const lockTimeoutMs = (flags.lockTimeout ?? LOCK_TIMEOUT_SECONDS) * 1000;
+  for (const key of sshKeys) await checkKey(key);
   const registries = registriesFor(context, flags, repo ?? stagesFrom, isCleanup);
   return {
-    ...{ config, project, folder, git, home, signal, emit },
+    ...{ config, project, folder, git, home, signal, emit, lockTimeoutMs },
+    sources: createGitSources(git, folder, { home, sshKeys, lockTimeoutMs, signal }),
     store: await context.store(),
     native: createNativeEngine({
       registries,
-      table: createCompressionTable(await context.hints()),
+      table: createCompressionTable(await context.hints(), join(await context.home(), 'locks')),
     }),
     engine: context.engine,
     registries,
@@ -51,10 +56,15 @@ export async function openDimgSession(
     tmpDirPrefix: resolve(flags.tmpDirPrefix ?? tmpdir()),
     network: flags.network,
     introspection: introspectionOf(context, flags),
-    lockTimeoutMs: (flags.lockTimeout ?? LOCK_TIMEOUT_SECONDS) * 1000,
     dryRun: flags.dryRun === true,
     tell: teller(context, flags),
   };
+}
+
+async function checkKey(file: string): Promise<void> {
+  await access(file).catch(() => {
+    throw new SlipwayError('FILE_NOT_FOUND', `there is no key ${file}`, { path: file });
+  });
 }
 
 /** Opens registries once, as whoever the command says that we are. */

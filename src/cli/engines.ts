@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { BuildEngine } from '../build/engine.ts';
 import { apiEngine } from '../build/engines/api.ts';
 import { buildahEngine } from '../build/engines/buildah.ts';
@@ -32,7 +33,7 @@ export async function buildEngines(
     createNativeEngine({
       registries: () => (own === undefined ? context.registries() : context.registriesAs(own)),
       engineImage: (reference) => findBaseInEngine(context, reference),
-      table: createCompressionTable(await context.hints()),
+      table: createCompressionTable(await context.hints(), join(await context.home(), 'locks')),
     }),
     ...buildkit,
     apiEngine('docker', credentials),

@@ -26,7 +26,12 @@ export interface CompressionTable {
     made: { readonly digest: Digest; readonly size: number },
   ): void;
   /** Does work while no other process that shares the table does it for the same layer. */
-  alone?<T>(diffId: Digest, settings: CompressionSettings, work: () => Promise<T>): Promise<T>;
+  alone?<T>(
+    diffId: Digest,
+    settings: CompressionSettings,
+    work: () => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>;
 }
 
 /** What a layer is compressed with. */
@@ -145,6 +150,14 @@ export function compressedLayer(
     if (found === undefined || (await store.blobSize(found.digest)) !== found.size)
       return undefined;
     if (arriving !== undefined) await leave((await waitForTurn(arriving)).bytes);
+    emit({
+      type: 'compress.done',
+      digest: diffId,
+      size: announced.size,
+      compressedDigest: found.digest,
+      compressedSize: found.size,
+      remembered: true,
+    });
     return { mediaType, ...found };
   };
 
@@ -153,7 +166,9 @@ export function compressedLayer(
     if (arriving !== undefined) await waitForTurn(arriving);
     const work = async () => (await madeElsewhere()) ?? (await compressed());
     try {
-      known = await (table?.alone === undefined ? work() : table.alone(diffId, settings, work));
+      known = await (table?.alone === undefined
+        ? work()
+        : table.alone(diffId, settings, work, signal));
       started.resolve(known);
       return known;
     } catch (error) {
