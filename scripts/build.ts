@@ -103,7 +103,13 @@ async function licenses(metafile: Metafile | undefined): Promise<string> {
     );
     return `${name} ${version} (${license})\n\n${await licenseText(path.join(ROOT, folder))}\n`;
   });
-  return (await Promise.all(texts)).join('\n----\n\n');
+  const ownCopies = [copied('libdeflate 1.23 (MIT)', 'scripts/deflate/libdeflate/COPYING')];
+  return (await Promise.all([...texts, ...ownCopies])).join('\n----\n\n');
+}
+
+/** The licence of code that was taken into ours. */
+async function copied(name: string, file: string): Promise<string> {
+  return `${name}\n\n${(await readFile(path.join(ROOT, file), 'utf8')).trim()}\n`;
 }
 
 async function licenseText(folder: string): Promise<string> {

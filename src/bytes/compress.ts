@@ -5,10 +5,19 @@ import { checkLevel, gzip } from './gzip.ts';
 import type { CompressionFormat } from './inflate.ts';
 import type { Bytes } from './stream.ts';
 
-/** How hard to try; formats have their own scales and defaults (gzip 1–9: 6; zstd 1–19: 3). */
+/** How hard to try; formats have their own scales and defaults (gzip 1–9: 4; zstd 1–19: 3). */
 export interface CompressOptions {
   readonly level?: number;
 }
+
+/**
+ * What makes the bytes of each format, defaults included: while this stays the same, the same bytes
+ * and level give the same result.
+ */
+export const COMPRESSORS: Readonly<Record<CompressionFormat, string>> = {
+  gzip: 'libdeflate-1.23-slipway-1',
+  zstd: process.versions.zstd ?? '',
+};
 
 const CHUNK_BYTES = 128 * 1024;
 
