@@ -1,16 +1,14 @@
 import { setFlagsFromString } from 'node:v8';
 import { parentPort } from 'node:worker_threads';
+import { InvalidTemplateError, parse, TemplatingError } from '@evertdespiegeleer/go-template';
 import type { Rendered, Rendering } from './template.ts';
 
 /** Of 64 KiB each. V8 has no such limit for one instance; nothing else here needs as much. */
 const MAX_PAGES = 2048;
 const MAX_LENGTH = 64 * 1024;
 
+// Before the first template: the engine is made then.
 setFlagsFromString(`--wasm-max-mem-pages=${MAX_PAGES}`);
-// 5 MB of WebAssembly.
-const { parse, InvalidTemplateError, TemplatingError } = await import(
-  '@evertdespiegeleer/go-template'
-);
 
 async function render({ template, values }: Rendering): Promise<Rendered> {
   try {
