@@ -197,7 +197,11 @@ row(
       const args = ['build', '--engine', 'native', '-t', 'app:2', ...output, context];
       const { code, stderr } = await slipway.run(args);
       assert.notEqual(code, 0, `${what}: ${stderr}`);
-      assert.match(stderr, /^slipway: .*(?:outside of|leads? out|regular file)/m, what);
+      assert.match(
+        stderr,
+        /^slipway: .*(?:outside of|leads? out|regular file|not found in)/m,
+        what,
+      );
       assert.doesNotMatch(stderr, /marker-of/, what);
     }
     assert.deepEqual(await slipway.must(['images', '-q']), [''], 'no image was made');
