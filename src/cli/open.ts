@@ -153,7 +153,7 @@ async function compressAs(
  */
 function collectLessOften(): void {
   // Only then: to load it takes as long as other commands have for all they do.
-  process.getBuiltinModule('node:v8').setFlagsFromString('--heap-growing-percent=300');
+  process.getBuiltinModule('node:v8').setFlagsFromString('--heap-growing-percent=400');
 }
 
 /** A place that images go to, and what ends its use. */
