@@ -14,6 +14,7 @@ export interface DimgFlags extends RegistryFlags {
   readonly lockTimeout?: number;
   readonly network?: string;
   readonly stagesFrom?: string;
+  readonly sshKey?: readonly string[];
   readonly introspectError?: boolean;
   readonly introspectBeforeError?: boolean;
   readonly introspectStage?: string;
@@ -58,6 +59,11 @@ export function addStageBuildFlags(command: Command): Command {
   return command
     .option('--network <NETWORK>', 'network of the commands of stages: none, host or a name')
     .option('--stages-from <REPO>', 'take stages from there that the store does not have')
+    .option(
+      '--ssh-key <FILE>',
+      'a key for remote repositories, instead of ssh-agent; repeatable',
+      collect,
+    )
     .option('--introspect-error', 'a shell where the commands of a stage failed')
     .option('--introspect-before-error', 'a shell in what the commands that failed began with')
     .option('--introspect-stage <STAGE>', 'a shell in this stage of dimgs when it is built')

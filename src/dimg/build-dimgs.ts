@@ -110,17 +110,8 @@ async function followImage(
   { session, missing, onBuilt, isLost, of }: Following,
   image: ImageConfig,
 ): Promise<SignedImage> {
-  const { git, config } = session;
-  if (image.git.length > 0 && git === undefined) {
-    throw new SlipwayError(
-      'CONFIG_INVALID',
-      `${dimgTitle(image)} takes files of git, and ${session.folder} is in no repository with a commit`,
-      {
-        path: session.folder,
-        hint: 'git init, git add and git commit make one',
-      },
-    );
-  }
+  const { sources, config } = session;
+  await sources.load(image, { fetch: missing === 'build' });
   const needed = new Map<string, SignedStage & { readonly identity: string }>();
   for (const { kind, name } of neededBy(image)) {
     const other = config.images.find((each) => each.kind === kind && each.name === name);
@@ -135,7 +126,10 @@ async function followImage(
     throw new SlipwayError('INTERNAL', `${kind} ${name} isn't known yet`);
   };
   const signatureOf = (kind: string, name: string): string => get(kind, name).signature;
-  const facts = { git, signatureOf: (kind: string, name: string) => get(kind, name).identity };
+  const facts = {
+    gitOf: sources.of,
+    signatureOf: (kind: string, name: string) => get(kind, name).identity,
+  };
   const stages: SignedStage[] = [];
   let commits: MappedCommits = new Map();
   for (const stage of stagesOf(image, facts)) {
@@ -185,12 +179,12 @@ async function followImage(
  * archive was made, so the files that it has are told beside.
  */
 async function identityOf(
-  { git }: DimgSession,
+  { sources }: DimgSession,
   image: ImageConfig,
   { signature }: SignedStage,
 ): Promise<string> {
-  if (git === undefined || image.git.length === 0) return signature;
-  const files = image.git.map((mapping) => checksumOfMapping(git, mapping));
+  if (image.git.length === 0) return signature;
+  const files = image.git.map((mapping) => checksumOfMapping(sources.of(mapping), mapping));
   return checksum(signature, await Promise.all(files));
 }
 
@@ -232,7 +226,7 @@ async function buildOnce(
 }
 
 function stageLabels(
-  { project, git }: DimgSession,
+  { project, sources }: DimgSession,
   image: ImageConfig,
   { work }: Stage,
   signatureOf: (kind: string, name: string) => string,
@@ -254,11 +248,11 @@ function stageLabels(
     if (mount.kind !== 'custom') continue;
     labels[`werf-mount-custom-dir-${mount.from.replaceAll('/', '--')}`] = mount.to;
   }
-  if (work.kind === 'git' && git !== undefined) {
+  if (work.kind === 'git') {
     for (const mapping of image.git) {
       const key = mappingChecksum(mapping);
-      labels[commitLabel(key)] = git.commit;
-      labels[`werf-git-${key}-type`] = 'local';
+      labels[commitLabel(key)] = sources.of(mapping).commit;
+      labels[`werf-git-${key}-type`] = mapping.remote === undefined ? 'local' : 'remote';
     }
   }
   if (work.kind === 'import') {

@@ -5,7 +5,8 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { ImageConfig } from './config.ts';
 import { copyLine, directiveLines, dockerfileOf, importLines } from './dockerfile.ts';
 import { containerLabels } from './engine-leftovers.ts';
-import { gitContext } from './git-context.ts';
+import type { Git } from './git.ts';
+import { gitContext, type MappedRoot } from './git-context.ts';
 import { filledFolder, mappedChanges, mappedFiles, mappingChecksum } from './git-files.ts';
 import { withMounts } from './mounts.ts';
 import { runStage } from './run-stage.ts';
@@ -84,12 +85,11 @@ async function bringFiles(
   what: string,
   below: Descriptor,
 ): Promise<Descriptor> {
-  const { git, store, home, signal } = session;
-  if (git === undefined) return below;
-  const copies: string[] = [];
-  const mapped = [];
+  const { sources, store, home, signal } = session;
+  const brought = new Map<Git, { readonly copies: string[]; readonly mapped: MappedRoot[] }>();
   const removed = new Set<string>();
   for (const [at, mapping] of image.git.entries()) {
+    const git = sources.of(mapping);
     const before = commits.get(mappingChecksum(mapping));
     if (before !== undefined && !(await git.has(before))) throw lostCommit(what, before);
     const changes =
@@ -99,6 +99,8 @@ async function bringFiles(
     const folders = new Set(changes.written.map(({ target }) => target));
     for (const path of changes.removed) removed.add(replacedAbove(path, folders) ?? path);
     if (changes.written.length === 0) continue;
+    const { copies, mapped } = brought.get(git) ?? { copies: [], mapped: [] };
+    brought.set(git, { copies, mapped });
     mapped.push({ root: String(at), files: changes.written });
     const folder = filledFolder(mapping, changes.written);
     const { owner, group } = mapping;
@@ -108,16 +110,20 @@ async function bringFiles(
     removed.size === 0
       ? below
       : await withoutFiles(store, below, () => whiteouts([...removed].sort()), { signal });
-  if (copies.length === 0) return cleared;
-  const { context, close } = await gitContext(git, mapped, { spoolDir: home, signal });
-  try {
-    const lines = [`FROM ${reference(cleared)}`, ...copies];
-    const made = await make(session, dockerfileOf(what, lines), context);
-    if (cleared !== below) await store.forget(cleared.digest, { signal });
-    return made;
-  } finally {
-    await close();
+  let root = cleared;
+  // A repository after the other: a context has files of one.
+  for (const [git, { copies, mapped }] of brought) {
+    const { context, close } = await gitContext(git, mapped, { spoolDir: home, signal });
+    try {
+      const lines = [`FROM ${reference(root)}`, ...copies];
+      const made = await make(session, dockerfileOf(what, lines), context);
+      if (root !== below) await store.forget(root.digest, { signal });
+      root = made;
+    } finally {
+      await close();
+    }
   }
+  return root;
 }
 
 /** The folder above a removed file where there is a file now. */

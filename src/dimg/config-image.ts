@@ -6,12 +6,14 @@ import {
   type ImageConfig,
   type ImportRule,
   type MountRule,
+  type RemoteSource,
   type ShellStage,
   USER_STAGES,
   type UserStage,
 } from './config.ts';
 import type { ConfigDocument, Place } from './config-document.ts';
 import { type Fields, fieldsOf } from './config-fields.ts';
+import { isRefName, parseRemoteUrl } from './remote-url.ts';
 import { DIMG_NAME_RULE, isDimgName } from './repo.ts';
 
 const IMAGE_KEYS = [
@@ -19,6 +21,7 @@ const IMAGE_KEYS = [
   ...['git', 'shell', 'mount', 'docker', 'import'],
 ];
 const UNSUPPORTED = ['ansible', 'asLayers'];
+const REMOTE_KEYS = ['url', 'branch', 'tag', 'commit'] as const;
 const BASES = ['from', 'fromDimg', 'fromDimgArtifact'] as const;
 const DOCKER_LISTS = ['VOLUME', 'EXPOSE', 'ONBUILD'] as const;
 const DOCKER_TABLES = ['ENV', 'LABEL'] as const;
@@ -109,14 +112,16 @@ function gitOf(
   { wrong }: ConfigDocument,
   fields: Fields,
 ): GitMapping {
-  if (isJsonObject(value) && value.url !== undefined) {
-    throw wrong(
-      [...place, 'url'],
-      'remote git repositories are not supported',
-      'add it as a submodule or fetch it in a stage',
-    );
-  }
-  const keys = ['add', 'to', 'includePaths', 'excludePaths', 'owner', 'group', 'stageDependencies'];
+  const keys = [
+    ...REMOTE_KEYS,
+    'add',
+    'to',
+    'includePaths',
+    'excludePaths',
+    'owner',
+    'group',
+    'stageDependencies',
+  ];
   const map = fields.map(place, value, keys);
   const at = (key: string): Place => [...place, key];
   const dependencies = map.stageDependencies;
@@ -125,8 +130,10 @@ function gitOf(
     dependencies === undefined || dependencies === null
       ? {}
       : fields.map(at('stageDependencies'), dependencies, stages);
+  const remote = remoteOf(map, place, wrong, fields);
   if (map.to === undefined) throw wrong(place, 'git should have to: a path in the image');
   return {
+    ...given('remote', remote),
     add: map.add === undefined ? '/' : fields.path(at('add'), map.add),
     to: fields.path(at('to'), map.to),
     ...pathsAndOwner(map, place, fields),
@@ -139,6 +146,39 @@ function gitOf(
         ]),
     ),
   };
+}
+
+function remoteOf(
+  map: JsonObject,
+  place: Place,
+  wrong: ConfigDocument['wrong'],
+  fields: Fields,
+): RemoteSource | undefined {
+  const at = (key: string): Place => [...place, key];
+  const [, ...kinds] = REMOTE_KEYS;
+  const given = kinds.filter((key) => map[key] !== undefined && map[key] !== null);
+  const [kind, other] = given;
+  const text = fields.optional(at('url'), map.url);
+  if (text === undefined) {
+    if (kind === undefined) return undefined;
+    throw wrong(at(kind), `${kind} is for a remote repository: url is missing`);
+  }
+  const url = parseRemoteUrl(text);
+  if (url === undefined) {
+    // Not shown: it may hold a password.
+    throw wrong(
+      at('url'),
+      'url is no address of a git repository',
+      'write https://…, ssh://…, USER@HOST:PATH, git://… or file:///…',
+    );
+  }
+  if (other !== undefined) throw wrong(at(other), `${kind} and ${other} exclude each other`);
+  if (kind === undefined) return { ...url, ref: { kind: 'head', name: '' } };
+  const name = fields.text(at(kind), map[kind]);
+  const isRight = kind === 'commit' ? /^[0-9a-f]{7,64}$/.test(name) : isRefName(name);
+  const hint = kind === 'commit' ? 'in quotes, digits alone are no number' : undefined;
+  if (!isRight) throw wrong(at(kind), `${JSON.stringify(name.slice(0, 100))} is no ${kind}`, hint);
+  return { ...url, ref: { kind, name } };
 }
 
 function pathsAndOwner(map: JsonObject, place: Place, fields: Fields) {

@@ -41,6 +41,8 @@ export interface ShellStage {
 
 /** Files of a git repository that are put into an image. */
 export interface GitMapping {
+  /** left out for the repository of the project */
+  readonly remote?: RemoteSource;
   /** absolute path in the repository */
   readonly add: string;
   /** absolute path in the image */
@@ -53,6 +55,18 @@ export interface GitMapping {
   readonly group?: string;
   /** patterns whose files' changes let a stage run anew */
   readonly stageDependencies: Readonly<Partial<Record<UserStage, readonly string[]>>>;
+}
+
+/** A remote repository, and what of it. */
+export interface RemoteSource {
+  /** without login */
+  readonly url: string;
+  readonly login?: { readonly username: string; readonly password: string };
+  readonly ref: {
+    readonly kind: 'branch' | 'tag' | 'commit' | 'head';
+    /** empty for HEAD */
+    readonly name: string;
+  };
 }
 
 /** Files of another image of the project. */

@@ -19,25 +19,27 @@ export interface WantedStage {
   readonly title: string;
   /** whose files are in it */
   readonly mappings: readonly GitMapping[];
-  /** the repository doesn't have this commit */
-  isLost(commit: string): Promise<boolean>;
+  /** the repository of a mapping doesn't have this commit */
+  isLost(mapping: GitMapping, commit: string): Promise<boolean>;
 }
 
 /** Tells of each commit once that stages have and the repository hasn't. */
 export function createLostCommits({
-  git,
+  sources,
   emit,
-}: Pick<DimgSession, 'git' | 'emit'>): WantedStage['isLost'] {
+}: Pick<DimgSession, 'sources' | 'emit'>): WantedStage['isLost'] {
   const known = new Map<string, Promise<boolean>>();
-  const look = async (commit: string): Promise<boolean> => {
-    if (git === undefined || commit === git.commit || (await git.has(commit))) return false;
+  const look = async (mapping: GitMapping, commit: string): Promise<boolean> => {
+    const git = sources.of(mapping);
+    if (commit === git.commit || (await git.has(commit))) return false;
     const message = `stages have files of commit ${commit}, which this repository doesn't have: they are made anew. If the clone is shallow, git fetch --unshallow may bring it`;
     emit({ type: 'warning', message });
     return true;
   };
-  return (commit) => {
-    const asked = known.get(commit) ?? look(commit);
-    known.set(commit, asked);
+  return (mapping, commit) => {
+    const key = `${mapping.remote?.url} ${commit}`;
+    const asked = known.get(key) ?? look(mapping, commit);
+    known.set(key, asked);
     return asked;
   };
 }
@@ -62,8 +64,11 @@ export async function findStage(
     }
   };
   const unlessLost = async (root: Descriptor): Promise<Descriptor | undefined> => {
-    const commits = new Set((await commitsIn(session, mappings, root)).values());
-    for (const commit of commits) if (await isLost(commit)) return undefined;
+    const commits = await commitsIn(session, mappings, root);
+    for (const mapping of mappings) {
+      const commit = commits.get(mappingChecksum(mapping));
+      if (commit !== undefined && (await isLost(mapping, commit))) return undefined;
+    }
     return root;
   };
   const local = await orNone(store.resolve(name, { signal }));
@@ -97,12 +102,12 @@ export async function takeStage(
  * one that came from elsewhere may stand on another archive than the one that is here.
  */
 export async function commitsIn(
-  { store, git, signal, stagesFrom }: DimgSession,
+  { store, signal, stagesFrom }: DimgSession,
   mappings: readonly GitMapping[],
   root: Descriptor,
 ): Promise<MappedCommits> {
   const commits = new Map<string, string>();
-  if (git === undefined || mappings.length === 0) return commits;
+  if (mappings.length === 0) return commits;
   const isLocal = (await store.blobSize(root.digest)) !== undefined;
   const source = isLocal ? store : stagesFrom;
   if (source === undefined) return commits;
@@ -117,13 +122,13 @@ export async function commitsIn(
 
 /** The same for one that isn't built: if it brings files, they will be those of HEAD. */
 export function commitsToBe(
-  { git }: DimgSession,
+  { sources }: DimgSession,
   mappings: readonly GitMapping[],
   { work }: Stage,
   before: MappedCommits,
 ): MappedCommits {
-  if (git === undefined || work.kind !== 'git') return before;
-  return new Map(mappings.map((mapping) => [mappingChecksum(mapping), git.commit]));
+  if (work.kind !== 'git') return before;
+  return new Map(mappings.map((mapping) => [mappingChecksum(mapping), sources.of(mapping).commit]));
 }
 
 export function commitLabel(key: string): string {

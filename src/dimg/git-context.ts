@@ -15,6 +15,12 @@ export interface OpenContext {
 
 const MAX_LINK_BYTES = 64 * 1024;
 
+/** Files that lie below one folder of a context. */
+export interface MappedRoot {
+  readonly root: string;
+  readonly files: readonly MappedFile[];
+}
+
 /**
  * Files of git as the context of a build, those of each mapping below a folder `root`.
  *
@@ -22,7 +28,7 @@ const MAX_LINK_BYTES = 64 * 1024;
  */
 export async function gitContext(
   git: Git,
-  mapped: readonly { readonly root: string; readonly files: readonly MappedFile[] }[],
+  mapped: readonly MappedRoot[],
   { spoolDir, signal }: Signalled & { readonly spoolDir: string },
 ): Promise<OpenContext> {
   const files = mapped.flatMap(({ root, files }) =>

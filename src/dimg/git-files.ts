@@ -81,8 +81,9 @@ export async function checksumOfMapping(git: Git, mapping: GitMapping): Promise<
 
 /** What of a mapping decides what is in the image, whatever the commit. */
 export function mappingChecksum(mapping: GitMapping): string {
-  const { add, to, includePaths, excludePaths, owner, group } = mapping;
+  const { remote, add, to, includePaths, excludePaths, owner, group } = mapping;
   return checksum(
+    remote === undefined ? undefined : ['remote', remote.url, remote.ref.kind, remote.ref.name],
     add,
     to,
     ['include', ...includePaths],

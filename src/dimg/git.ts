@@ -57,17 +57,28 @@ const KINDS: Readonly<Record<string, GitFile['kind']>> = {
  *
  * @throws SlipwayError `COMMAND_FAILED` if git can't do what it is asked later
  */
-export async function openGit(folder: string, { signal }: Signalled): Promise<Git | undefined> {
+export async function openGit(
+  folder: string,
+  {
+    signal,
+    revision = 'HEAD',
+    env = {},
+  }: Signalled & {
+    /** what is meant by HEAD: never text that could be an option */
+    readonly revision?: string;
+    readonly env?: Readonly<Record<string, string>>;
+  },
+): Promise<Git | undefined> {
   const ask = async (...args: readonly string[]): Promise<string | undefined> => {
-    const answer = await askGit(args, { cwd: folder, signal });
+    const answer = await askGit(args, { cwd: folder, env, signal });
     return answer?.status === 0 ? answer.stdout.trim() : undefined;
   };
-  const commit = await ask('rev-parse', '--verify', 'HEAD^{commit}');
+  const commit = await ask('rev-parse', '--verify', '--quiet', `${revision}^{commit}`);
   if (commit === undefined) return undefined;
   const lists = new Map<string, Promise<readonly GitFile[]>>();
   const call = (args: readonly string[]) => ({
     ...{ engine: 'git', program: 'git', args: [...GIT_SETTINGS, ...args] },
-    ...{ cwd: folder, env: GIT_ENVIRONMENT, emit: silent, signal },
+    ...{ cwd: folder, env: { ...GIT_ENVIRONMENT, ...env }, emit: silent, signal },
   });
   const list = async (of: string): Promise<readonly GitFile[]> => {
     const text = await runProgram(

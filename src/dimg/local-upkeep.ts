@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Emit } from '../events.ts';
 import type { Layout } from '../layout/layout.ts';
+import type { Git } from './git.ts';
 import { mappingChecksum } from './git-files.ts';
 import { improperStages, type LayeredImage } from './improper-stages.ts';
 import {
@@ -68,7 +69,7 @@ export async function cleanLocalStages(
   const sparesYoung = !env[`WERF_${name}`] && !env[`DAPP_${name}`];
   const policies = {
     cacheVersion,
-    ...(gitCommit ? { hasCommit: commitsOf(session) } : {}),
+    ...(gitCommit ? { hasCommit: await commitsOf(session) } : {}),
   };
   const gone = new Set<LocalImage>(await improperStages(stages, policies));
   for (const stage of await improperStages(stages, { cacheVersion: false, images })) {
@@ -79,13 +80,16 @@ export async function cleanLocalStages(
 }
 
 /** Knows whether commits of the project's mappings still exist; those of others are let be. */
-export function commitsOf({
+export async function commitsOf({
   config,
-  git,
-}: DimgSession): (mapping: string, commit: string) => Promise<boolean> {
-  const known = new Set(config.images.flatMap((image) => image.git.map(mappingChecksum)));
-  return async (mapping, commit) =>
-    git === undefined || !known.has(mapping) || (await git.has(commit));
+  sources,
+}: DimgSession): Promise<(mapping: string, commit: string) => Promise<boolean>> {
+  const known = new Map<string, Git>();
+  for (const image of config.images) {
+    await sources.load(image, { fetch: true });
+    for (const mapping of image.git) known.set(mappingChecksum(mapping), sources.of(mapping));
+  }
+  return async (mapping, commit) => (await known.get(mapping)?.has(commit)) ?? true;
 }
 
 /** Which images of all projects `dimg mrproper` removes. */

@@ -6,6 +6,7 @@ import type { Registries } from '../registry/registries.ts';
 import type { Repository } from '../registry/repository.ts';
 import type { ImageConfig, ProjectConfig } from './config.ts';
 import type { Git } from './git.ts';
+import type { GitSources } from './git-sources.ts';
 import type { Introspection } from './introspect.ts';
 
 /** What becomes of a stage or of a name, as werf writes it. */
@@ -35,7 +36,10 @@ export interface DimgSession {
   readonly project: string;
   /** folder of the project */
   readonly folder: string;
+  /** the repository that it is in */
   readonly git: Git | undefined;
+  /** the repositories that files are taken of */
+  readonly sources: GitSources;
   readonly store: Layout;
   /** folder of tables, locks and temporary files */
   readonly home: string;

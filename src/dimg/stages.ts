@@ -34,10 +34,12 @@ export interface Stage {
 /** Commits by the checksums of mappings. */
 export type MappedCommits = ReadonlyMap<string, string>;
 
+type GitOf = StageFacts['gitOf'];
+
 /** What stages are made of beside the configuration. */
 export interface StageFacts {
-  /** left out where the project is in no repository; then no image has git mappings */
-  readonly git?: Git | undefined;
+  /** the repository of a mapping */
+  gitOf(mapping: GitMapping): Git;
   /** signatures of the last stages of images that this one is made of, by kind and name */
   signatureOf(kind: 'dimg' | 'artifact', name: string): string;
 }
@@ -63,9 +65,9 @@ const NAMES: Readonly<Record<UserStage, string>> = {
 
 /** The stages of an image in their order; those that nothing stands for are left out. */
 export function stagesOf(image: ImageConfig, facts: StageFacts): readonly Stage[] {
-  const { git } = facts;
-  const mappings = git === undefined ? [] : image.git;
-  const shell = (stage: UserStage) => shellStage(image, stage, git);
+  const { gitOf } = facts;
+  const mappings = image.git;
+  const shell = (stage: UserStage) => shellStage(image, stage, gitOf);
   const imports = (when: 'before' | 'after', stage: 'install' | 'setup') => {
     const rules = image.imports.filter((rule) => rule.when === when && rule.stage === stage);
     return importStage(`${when}_${stage}_artifact`, rules, facts);
@@ -87,9 +89,9 @@ export function stagesOf(image: ImageConfig, facts: StageFacts): readonly Stage[
     ...imports('before', 'setup'),
     ...git_(patchBefore('git_pre_setup_patch', 'setup')),
     ...shell('setup'),
-    ...(git === undefined ? [] : git_([largePatchStage(git, mappings)])),
+    ...git_([largePatchStage(gitOf, mappings)]),
     ...imports('after', 'setup'),
-    ...(git === undefined ? [] : git_([latestPatchStage(git, mappings)])),
+    ...git_([latestPatchStage(gitOf, mappings)]),
     ...dockerStage(image),
   ];
 }
@@ -112,7 +114,7 @@ function fromStage({ base, fromCacheVersion, mounts }: ImageConfig, facts: Stage
   };
 }
 
-function shellStage(image: ImageConfig, stage: UserStage, git: Git | undefined): readonly Stage[] {
+function shellStage(image: ImageConfig, stage: UserStage, gitOf: GitOf): readonly Stage[] {
   const { commands, cacheVersions }: ShellStage = image.userStages[stage];
   if (commands.length === 0) return [];
   const own = checksum(commands, cacheVersions);
@@ -123,9 +125,8 @@ function shellStage(image: ImageConfig, stage: UserStage, git: Git | undefined):
       async dependencies() {
         // It has always stood twice in the first one.
         if (stage === USER_STAGES[0]) return [own, own];
-        if (git === undefined) return [own];
         const files = image.git.map((mapping) =>
-          checksumOfFiles(git, mapping, mapping.stageDependencies[stage] ?? []),
+          checksumOfFiles(gitOf(mapping), mapping, mapping.stageDependencies[stage] ?? []),
         );
         return [own, await Promise.all(files)];
       },
@@ -160,36 +161,39 @@ function archiveStage(mappings: readonly GitMapping[]): Stage {
   };
 }
 
-function largePatchStage(git: Git, mappings: readonly GitMapping[]): Stage {
+function largePatchStage(gitOf: GitOf, mappings: readonly GitMapping[]): Stage {
   return {
     name: 'git_post_setup_patch',
     work: { kind: 'git' },
     async dependencies(commits) {
-      const count = await changedFiles(git, mappings, commits);
+      const count = await changedFiles(gitOf, mappings, commits);
       const times = Math.floor(count / LARGE_PATCH_FILES);
       return times === 0 ? undefined : [String(times)];
     },
   };
 }
 
-function latestPatchStage(git: Git, mappings: readonly GitMapping[]): Stage {
+function latestPatchStage(gitOf: GitOf, mappings: readonly GitMapping[]): Stage {
   return {
     name: 'git_latest_patch',
     work: { kind: 'git' },
     async dependencies(commits) {
-      if ((await changedFiles(git, mappings, commits)) === 0) return undefined;
-      return await Promise.all(mappings.map((mapping) => checksumOfMapping(git, mapping)));
+      if ((await changedFiles(gitOf, mappings, commits)) === 0) return undefined;
+      return await Promise.all(
+        mappings.map((mapping) => checksumOfMapping(gitOf(mapping), mapping)),
+      );
     },
   };
 }
 
 async function changedFiles(
-  git: Git,
+  gitOf: GitOf,
   mappings: readonly GitMapping[],
   commits: MappedCommits,
 ): Promise<number> {
   let count = 0;
   for (const mapping of mappings) {
+    const git = gitOf(mapping);
     const before = commits.get(mappingChecksum(mapping)) ?? git.commit;
     const { written, removed } = await mappedChanges(git, mapping, before, git.commit);
     count += written.length + removed.length;

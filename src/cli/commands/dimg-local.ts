@@ -97,7 +97,7 @@ function cleanStages(cli: Cli, where: 'local' | 'repo'): Command {
         withRepo(session, removal, async ({ stages, dimgs }) => {
           const gone = await improperStages(stages, {
             cacheVersion,
-            ...(improperGitCommit ? { hasCommit: commitsOf(session) } : {}),
+            ...(improperGitCommit ? { hasCommit: await commitsOf(session) } : {}),
             images: improperRepoCache ? dimgs.flat() : undefined,
           });
           return [...gone];
