@@ -15,7 +15,7 @@ export interface RegistryOptions {
   readonly sparse?: boolean | undefined;
   /** the most that all repositories may take on disk */
   readonly maxBytes?: number | undefined;
-  /** how many uploads may be open at once, 256 if left out */
+  /** how many uploads may be open at once, 2048 if left out */
   readonly maxUploads?: number | undefined;
   /** how long an upload lives that nobody touches, an hour if left out */
   readonly uploadExpiryMs?: number | undefined;

@@ -31,7 +31,7 @@ export interface Registry {
 
 const DEFAULTS = {
   host: '127.0.0.1',
-  maxUploads: 256,
+  maxUploads: 2_048,
   uploadExpiryMs: 3_600_000,
   idleTimeoutMs: 120_000,
   graceMs: 2_000,

@@ -7,6 +7,8 @@ import { type Rig, rigFor } from './rig.ts';
 /** A registry in a process of its own. */
 export interface Served extends Rig {
   readonly pid: number;
+  /** from here on requests may fail */
+  readonly isKilled: boolean;
   /** Ends it at once, as a failure of the machine would. */
   kill(): Promise<void>;
 }
@@ -24,10 +26,15 @@ export async function startServed(
   const agent = new Agent();
   t.after(() => agent.destroy());
   const registry = { url, host: url.replace('http://', ''), storage, close: () => daemon.stop() };
+  let isKilled = false;
   return {
     ...rigFor(registry, agent),
     pid: daemon.pid,
+    get isKilled() {
+      return isKilled;
+    },
     async kill() {
+      isKilled = true;
       process.kill(daemon.pid, 'SIGKILL');
       await daemon.stop();
     },
