@@ -5,6 +5,7 @@ import { SlipwayError } from '../errors.ts';
 import { formatRepository, type RepositoryName } from '../oci/reference.ts';
 import type { Repository } from '../registry/repository.ts';
 import { withLock } from '../state/lock.ts';
+import type { UsedImages } from './clusters.ts';
 import { unneededStages } from './improper-stages.ts';
 import { type RepoContents, type RepoImage, readRepoContents } from './repo-contents.ts';
 import { retentionLimits, tagsToRemove } from './retention.ts';
@@ -15,6 +16,8 @@ export interface Removal {
   readonly repo: RepositoryName;
   readonly open: (repository: RepositoryName) => Repository;
   readonly withStages: boolean;
+  /** asks which images stay because somebody uses them */
+  readonly used?: () => Promise<UsedImages>;
   /** told of each name that goes, or would go */
   readonly tell: (name: string) => void;
 }
@@ -33,7 +36,8 @@ export async function flushRepo(session: DimgSession, removal: Removal): Promise
  * Removes the dimgs of branches, tags and commits that are gone, and of tags and commits the old
  * ones; with stages also those that no image needs which stays.
  *
- * @throws SlipwayError `CONFIG_INVALID` where it can't be known what is gone
+ * @throws SlipwayError `CONFIG_INVALID` where it can't be known what is gone, and what `used` throws;
+ * then nothing is removed
  */
 export async function cleanRepo(session: DimgSession, removal: Removal): Promise<void> {
   const { git, folder } = session;
@@ -52,8 +56,12 @@ export async function cleanRepo(session: DimgSession, removal: Removal): Promise
     limits: retentionLimits(process.env),
   };
   await withRepo(session, removal, async ({ dimgs, stages }) => {
+    const used = await removal.used?.();
+    const isUsed = ({ repository, tag, digest }: RepoImage): boolean =>
+      used?.has({ repository: repository.name, tag, digest }) === true;
     const gone: RepoImage[] = [];
-    for (const images of dimgs) {
+    for (const all of dimgs) {
+      const images = all.filter((image) => !isUsed(image));
       const published = images.map(({ tag, labels, createdMs }) => ({
         ...{ tag, createdMs },
         scheme: labels['werf-tag-scheme'],

@@ -130,7 +130,7 @@ async function startFront(owner: Owner, upstream: string, gone: RegExp) {
   const open = new Set<net.Socket>();
   const state = { isAway: false, isOver: false };
   const host = await serveRaw(owner, (socket) => {
-    if (state.isAway) return void socket.resetAndDestroy();
+    if (state.isAway) return void socket.destroy();
     open.add(socket);
     const onward = net.connect(Number(port), hostname);
     onward.on('error', () => socket.destroy());
@@ -139,7 +139,7 @@ async function startFront(owner: Owner, upstream: string, gone: RegExp) {
     socket.on('data', (chunk: Buffer) => {
       if (!state.isOver && gone.test(chunk.toString('latin1'))) state.isAway = true;
       if (!state.isAway) onward.write(chunk);
-      else for (const each of open) each.resetAndDestroy();
+      else for (const each of open) each.destroy();
     });
     onward.pipe(socket);
   });

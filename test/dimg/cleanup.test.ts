@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, it } from 'node:test';
 import { type PublishedDimg, retentionLimits, tagsToRemove } from '../../src/dimg/retention.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { missing, mustRun } from '../rig/programs.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
+import { kubeConfig, startCluster } from './kubernetes.ts';
 import { makeProject, prepareDimg } from './scene.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -60,12 +63,70 @@ const skip = missing('git', 'docker-registry');
 describe('cleanup and flush', { skip }, async () => {
   if (skip) return;
   const { host } = await startDockerRegistry(THIS_FILE);
-  const { dimg, tryDimg } = await prepareDimg(THIS_FILE);
+  const KUBECONFIG = path.join(await tempDir(THIS_FILE), 'kube');
+  await writeFile(KUBECONFIG, '');
+  const { dimg, tryDimg } = await prepareDimg(THIS_FILE, { KUBECONFIG });
   const tagsIn = async (repository: string): Promise<readonly string[]> => {
     const answer = await fetch(`http://${host}/v2/${repository}/tags/list`);
     const { tags } = (await answer.json()) as { tags?: string[] | null };
     return (tags ?? []).sort();
   };
+
+  it('keep what a cluster uses, and remove nothing where it can not be asked', async (t) => {
+    const repo = `${host}/used`;
+    const project = await makeProject(t, {
+      'werf.yaml': 'project: used\n---\ndimg: a\nfrom: base\ngit: [{ to: /app }]\n',
+      file: '1',
+    });
+    const { folder, git } = project;
+    const remote = await tempDir(t);
+    await mustRun('git', ['init', '--quiet', '--bare', remote], { env: { HOME: remote } });
+    await git('remote', 'add', 'origin', remote);
+    await git('push', '--quiet', 'origin', 'main');
+    await git('fetch', '--quiet', 'origin');
+    for (const branch of ['by-name', 'by-digest', 'unused']) {
+      await git('checkout', '--quiet', '-b', branch, 'main');
+      await project.commit({ file: branch });
+      await dimg(folder, 'bp', repo, '--tag-branch', '--with-stages');
+    }
+    const all = await tagsIn('used/a');
+    const manifest = await fetch(`http://${host}/v2/used/a/manifests/by-digest`, {
+      headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+    });
+    const digest = manifest.headers.get('docker-content-digest');
+
+    const unknown = await tryDimg(folder, 'cleanup', 'repo', repo);
+    assert.equal(unknown.code, 2);
+    assert.match(
+      unknown.stderr,
+      /kube can't be used: it is no configuration of Kubernetes\n.*--without-kube/,
+    );
+    const [first, second] = [await startCluster(t), await startCluster(t)];
+    await writeFile(KUBECONFIG, await readFile(await kubeConfig(t, [first, second])));
+    first.answers.set('/apis/apps/v1/deployments', [
+      { spec: { template: { spec: { containers: [{ image: `${repo}/a:by-name` }] } } } },
+    ]);
+    second.answers.set('/api/v1/pods', [
+      { status: { containerStatuses: [{ image: 'x', imageID: `mirror/any/thing@${digest}` }] } },
+    ]);
+    second.answers.set('/apis/batch/v1/cronjobs', 403);
+    const refused = await tryDimg(folder, 'cleanup', 'repo', repo, '--with-stages');
+    assert.equal(refused.code, 11);
+    assert.match(refused.stderr, /context context-1 of Kubernetes .*cron jobs/);
+    assert.deepEqual(await tagsIn('used/a'), all);
+
+    second.answers.delete('/apis/batch/v1/cronjobs');
+    const stages = await tagsIn('used');
+    const removed = await dimg(folder, 'cleanup', 'repo', repo, '--with-stages');
+    assert.equal(removed[0], `${repo}/a:unused`);
+    assert.equal(removed.length, 2, 'and the patch that it alone had');
+    assert.deepEqual(await tagsIn('used/a'), ['by-digest', 'by-name']);
+    assert.equal((await tagsIn('used')).length, stages.length - 1);
+    const asked = first.asked.length;
+    const rest = await dimg(folder, 'cleanup', 'repo', repo, '--without-kube');
+    assert.deepEqual(rest.toSorted(), [`${repo}/a:by-digest`, `${repo}/a:by-name`]);
+    assert.equal(first.asked.length, asked);
+  });
 
   it('remove what nobody wants, nothing else, and only when they are told to', async (t) => {
     const repo = `${host}/team`;
@@ -92,7 +153,6 @@ describe('cleanup and flush', { skip }, async () => {
     await git('push', '--quiet', 'origin', 'main');
     await git('fetch', '--quiet', 'origin');
     const named = ['--name', 'shop'];
-    assert.equal((await tryDimg(folder, 'cleanup', 'repo', repo, ...named)).code, 2);
 
     const clean = ['cleanup', 'repo', repo, '--without-kube', '--with-stages', ...named];
     const would = await dimg(folder, ...clean, '--dry-run');

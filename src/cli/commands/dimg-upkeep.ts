@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { cleanRepo, flushRepo, type Removal } from '../../dimg/cleanup.ts';
+import { usedImages } from '../../dimg/clusters.ts';
 import { parseRepo } from '../../dimg/repo.ts';
 import type { DimgSession } from '../../dimg/session.ts';
-import { SlipwayError } from '../../errors.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import { addDimgFlags, type DimgFlags } from '../dimg-flags.ts';
 import { hostsOfRepo, openDimgSession, repoAndPatterns } from '../dimg-session.ts';
@@ -28,11 +28,12 @@ export function dimgUpkeep(cli: Cli): readonly Command[] {
   const clean = newCommand(
     'repo',
     'remove dimgs of branches, tags and commits that are gone, or old',
-  ).option('--without-kube', 'images that a cluster uses go, too; this has to be said');
+  ).option('--without-kube', 'ask no Kubernetes cluster which images it uses; these go, too');
   cleanup.addCommand(
-    removing(cli, clean, async (session, removal, flags) => {
-      if (flags.withoutKube !== true) throw withoutKube();
-      await cleanRepo(session, removal);
+    removing(cli, clean, async (session, removal, { withoutKube }) => {
+      const { signal } = session;
+      const used = () => usedImages({ signal });
+      await cleanRepo(session, withoutKube === true ? removal : { ...removal, used });
     }),
   );
   const flush = newCommand('flush', 'remove all images of the project');
@@ -64,11 +65,5 @@ function removing(
       };
       await work(session, removal, flags);
     });
-  });
-}
-
-function withoutKube(): SlipwayError {
-  return new SlipwayError('USAGE', 'slipway does not look which images clusters use', {
-    hint: 'look with --dry-run --without-kube what would go, and then say --without-kube alone',
   });
 }
