@@ -1,11 +1,10 @@
-import type { KubeConfig, ResponseContext } from '@kubernetes/client-node';
 import { printable } from '../bytes/printable.ts';
 import { collect } from '../bytes/stream.ts';
 import type { Signalled } from '../content/transport.ts';
 import { SlipwayError, systemCode } from '../errors.ts';
 import { isDigest } from '../oci/digest.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
-import { openKubeConfig } from './kube-config.ts';
+import { type Client, type KubeConfig, openKubeConfig } from './kube-config.ts';
 
 /** An image in a registry. */
 export interface NamedImage {
@@ -20,7 +19,6 @@ export interface UsedImages {
   has(image: NamedImage): boolean;
 }
 
-type Client = typeof import('@kubernetes/client-node');
 type Call = { readonly limit: number; readonly _continue?: string };
 type List = {
   readonly items: readonly unknown[];
@@ -133,7 +131,7 @@ function* namesIn(value: unknown, isContainer: boolean): Generator<string> {
 function boundedHttp(client: Client, signal: AbortSignal | undefined) {
   const own = new client.IsomorphicFetchHttpLibrary();
   return client.wrapHttpLibrary({
-    async send(request): Promise<ResponseContext> {
+    async send(request): Promise<InstanceType<Client['ResponseContext']>> {
       const timeout = AbortSignal.timeout(TIMEOUT_MS);
       request.setSignal(signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
       const { httpStatusCode, headers, body } = await own.send(request).toPromise();

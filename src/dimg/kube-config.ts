@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import type { KubeConfig } from '@kubernetes/client-node';
 import { printable } from '../bytes/printable.ts';
 import { SlipwayError, systemCode } from '../errors.ts';
 
-type Client = typeof import('@kubernetes/client-node');
+/** The package, which may be missing. */
+export type Client = typeof import('@kubernetes/client-node');
+export type KubeConfig = InstanceType<Client['KubeConfig']>;
 
 const TOKEN_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
