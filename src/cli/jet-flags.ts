@@ -34,6 +34,7 @@ export interface StepsFlags extends ProjectFlags, RegistryFlags, CiFlags {
   readonly pullIfPresent?: boolean;
   readonly parallel?: boolean;
   readonly remove?: boolean;
+  readonly tty?: boolean;
   readonly keepVolumeContainers?: boolean;
 }
 
@@ -54,7 +55,7 @@ export function addPipelineFlags(command: Command): Command {
     .option('--no-remove', 'leave containers, networks and volumes in the engine')
     .option('--keep-volume-containers', 'leave volumes, and the containers that only hold them')
     .addOption(new Option('--print-build-output', 'what builds print is always shown').hideHelp())
-    .option('-T, --no-tty', 'no terminal for containers; steps never have one');
+    .option('-T, --no-tty', 'no terminal for the container of jet run; steps never have one');
   for (const [flag, what] of CI_FLAGS) command.option(`--ci-${flag} <TEXT>`, what);
   return command;
 }

@@ -6,7 +6,7 @@ import { SlipwayError, systemCode } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import type { Container, ContainerSpec } from '../run/container.ts';
 import type { Spoken } from '../run/frames.ts';
-import { runContainer } from '../run/run.ts';
+import { type RunStreams, runContainer } from '../run/run.ts';
 import { environment, volumes } from './run-flags.ts';
 
 /** Options of commands that run something in a container, as commander gives them. */
@@ -79,7 +79,9 @@ export async function runHere(
     isInteractive,
     emit,
     signal,
-  }: Signalled & { readonly isInteractive: boolean; readonly emit: Emit },
+    prepare,
+  }: Signalled &
+    Pick<RunStreams, 'prepare'> & { readonly isInteractive: boolean; readonly emit: Emit },
 ): Promise<number | undefined> {
   const giveBackOutput = keepOutput();
   const terminal = spec.tty === true ? takeTerminal(isInteractive) : undefined;
@@ -92,6 +94,7 @@ export async function runHere(
       {
         say,
         ...(input === undefined ? {} : { stdin: input }),
+        ...(prepare === undefined ? {} : { prepare }),
         onStart(container) {
           for (const message of container.warnings) emit({ type: 'warning', message });
           terminal?.follow(container);

@@ -4,7 +4,7 @@ import { findEngineImage } from '../engine/images.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { familiarReference } from '../oci/reference.ts';
 import { bringImage } from '../run/bring.ts';
-import type { ContainerSpec } from '../run/container.ts';
+import type { Container, ContainerSpec } from '../run/container.ts';
 import { createNetwork, type Made } from '../run/networks.ts';
 import { type Attached, startAttached } from './attached.ts';
 import { referenceOf } from './check.ts';
@@ -43,6 +43,12 @@ export interface Running {
   readonly command?: readonly string[] | undefined;
   readonly entrypoint?: readonly string[] | undefined;
   say(line: string): void;
+  /** Runs it at our own terminal, instead of telling its lines. */
+  atTerminal?(
+    engine: Engine,
+    spec: ContainerSpec,
+    prepare: (container: Container) => Promise<void>,
+  ): Promise<number>;
 }
 
 /** A container, and what is put into it before it starts. */
@@ -115,29 +121,31 @@ export function createContainers(options: ContainerOptions): Containers {
     async close() {
       if (options.kept === 'nothing') await volumes?.remove();
     },
-    async run({ service, command, entrypoint, say }) {
+    async run({ service, command, entrypoint, say, atTerminal }) {
       const engine = await engineOf(tools);
       const needed = inStartingOrder(service, project);
       const begun = new Map<string, Attached>();
       let network: Made | undefined;
       const hosts: string[] = [];
-      const start = async (each: Service, more: Partial<ContainerSpec>, tell: Running['say']) => {
-        const { files, ...made } = await spec(each);
+      const joined = async (each: Service, more: Partial<ContainerSpec> = {}) => {
+        const { files, ...own } = await spec(each);
         const ids = (name: string) => begun.get(name)?.container.id ?? '';
         const from = each.volumesFrom.map(({ service: name, mode }) => `${ids(name)}:${mode}`);
         const aliases = namesOf(each.name, [service, ...needed]);
-        const attached = await startAttached(
-          engine,
-          {
-            ...made,
-            ...(from.length === 0 ? {} : { volumesFrom: from }),
-            ...(network === undefined
-              ? {}
-              : { network: network.name, aliases, extraHosts: [...hosts] }),
-            ...more,
-          },
-          { say: tell, signal, prepare: (made) => putFiles(engine, made, files, { signal }) },
-        );
+        const made: ContainerSpec = {
+          ...own,
+          ...(from.length === 0 ? {} : { volumesFrom: from }),
+          ...(network === undefined ? {} : { network: network.name, aliases, extraHosts: hosts }),
+          ...more,
+        };
+        return { made, prepare: (to: string) => putFiles(engine, to, files, { signal }) };
+      };
+      const start = async (
+        each: Service,
+        { made, prepare }: Awaited<ReturnType<typeof joined>>,
+        tell: Running['say'],
+      ) => {
+        const attached = await startAttached(engine, made, { say: tell, signal, prepare });
         begun.set(each.name, attached);
         return attached;
       };
@@ -151,7 +159,7 @@ export function createContainers(options: ContainerOptions): Containers {
           network = await createNetwork(engine, { name: `jet-${id}-${networks}`, labels });
         }
         for (const each of needed) {
-          const { container } = await start(each, {}, (line) => {
+          const { container } = await start(each, await joined(each), (line) => {
             tools.say(`(service: ${each.name}) ${line}`);
           });
           if (network !== undefined) {
@@ -164,15 +172,14 @@ export function createContainers(options: ContainerOptions): Containers {
             await untilHealthy(engine, container.id, each.name, signal);
           }
         }
-        const attached = await start(
-          service,
-          {
-            ...(command === undefined ? {} : { command }),
-            ...(entrypoint === undefined ? {} : { entrypoint }),
-          },
-          say,
-        );
-        return await attached.ended();
+        const main = await joined(service, {
+          ...(command === undefined ? {} : { command }),
+          ...(entrypoint === undefined ? {} : { entrypoint }),
+        });
+        if (atTerminal !== undefined) {
+          return await atTerminal(engine, main.made, (container) => main.prepare(container.id));
+        }
+        return await (await start(service, main, say)).ended();
       } finally {
         const all = [...begun].reverse();
         const stays = (name: string) =>

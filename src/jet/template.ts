@@ -16,7 +16,7 @@ export type Rendered =
       readonly isBroken?: boolean;
     };
 
-const LONGEST_MS = 3_000;
+const LONGEST_MS = 2_000;
 
 /** Beside this file, from source and in the bundle. */
 const PROGRAM = new URL(

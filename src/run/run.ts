@@ -11,6 +11,8 @@ export interface RunStreams {
   readonly stdin?: Bytes;
   /** Takes what it says; the command waits where this does. With a terminal all is `stdout`. */
   say(spoken: Spoken): Promise<void> | void;
+  /** Does something with the container before it starts. */
+  prepare?(container: Container): Promise<void>;
   /** Called when it runs: the size of its terminal can be set from now on. */
   onStart?(container: Container): void;
 }
@@ -57,6 +59,7 @@ async function runAttached(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   signal?.throwIfAborted();
+  await streams.prepare?.(container);
   const over = new AbortController();
   const signals = signal === undefined ? [over.signal] : [over.signal, signal];
   const until = AbortSignal.any(signals);

@@ -9,7 +9,9 @@ import { type Docker, startDockerd } from '../rig/dockerd.ts';
 import { makeEngineCertificates } from '../rig/engine-certificates.ts';
 import { importBase } from '../rig/images.ts';
 import type { Owner } from '../rig/lifetime.ts';
-import { findProgram, missingEngine } from '../rig/programs.ts';
+import { MAIN } from '../rig/main.ts';
+import { findProgram, missing, missingEngine } from '../rig/programs.ts';
+import { atTerminal } from '../rig/terminal.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 import { writeProject } from './project.ts';
 import { registryRoot } from './registry-root.ts';
@@ -323,6 +325,25 @@ app: {image: base, volumes_from: [data], links: [db]}
       removed.map((line) => line.replace(/ .* /, ' ')),
       ['container removed', 'volume removed'],
     );
+    assert.equal(await remains(), '');
+  });
+
+  test('jet run gives a container our terminal, and -T none', {
+    skip: missing('script'),
+  }, async (t) => {
+    const services =
+      'db: {image: base, command: cat, volumes: [/data]}\napp: {image: base, links: [db]}';
+    const dir = await project(t, services, '[]');
+    const ask = 'test -t 0 && echo at a terminal; echo "name?"; read it; echo "<$it>"; exit 3';
+    const words = ['app', '/bin/busybox', 'sh', '-c', ask.replace('test', '/bin/busybox test')];
+    const here = { ...slipway.env, ...env };
+    const start = [process.execPath, MAIN, 'jet', 'run', '--dir', dir];
+    const shown = await atTerminal([...start, ...words], here, [[/name\?/, 'mine\n']]);
+    assert.equal(shown.code, 20, shown.shown);
+    assert.match(shown.shown, /at a terminal\r*\nname\?\r*\n(?:mine\r*\n)?<mine>/);
+    const without = await atTerminal([...start, '-T', ...words], here, []);
+    assert.equal(without.code, 20, without.shown);
+    assert.doesNotMatch(without.shown, /at a terminal/);
     assert.equal(await remains(), '');
   });
 

@@ -12,6 +12,7 @@ import { addRegistryFlags } from '../flags.ts';
 import { addPipelineFlags, pipelineFlags, type StepsFlags } from '../jet-flags.ts';
 import { jetTools } from '../jet-tools.ts';
 import { safeLine } from '../output.ts';
+import { checkStatus, runHere } from '../run-container.ts';
 
 /** `slipway jet run SERVICE [CMD…]` */
 export function runServiceCommand(cli: Cli): Command {
@@ -28,15 +29,23 @@ export function runServiceCommand(cli: Cli): Command {
       flags: StepsFlags & { readonly entrypoint?: readonly string[] },
     ) => {
       await onService(cli, name, flags, async ({ containers, tools }, service) => {
+        const { emit, signal } = tools;
         try {
           const status = await containers.run({
             service,
             say: tools.say,
             command: words.length === 0 ? undefined : words,
             entrypoint: flags.entrypoint,
+            ...(hasTerminal(flags)
+              ? {
+                  async atTerminal(engine, spec, prepare) {
+                    const how = { isInteractive: true, emit, signal, prepare };
+                    return (await runHere(engine, { ...spec, tty: true }, how)) ?? 0;
+                  },
+                }
+              : {}),
           });
-          if (status === 0) return;
-          throw new SlipwayError('COMMAND_FAILED', `the command ended with status ${status}`);
+          checkStatus(status);
         } finally {
           await containers.close();
         }
@@ -79,6 +88,12 @@ export function cleanupCommand(cli: Cli): Command {
         }
       });
     });
+}
+
+/** A container that stays has none: it is removed when the terminal is given back. */
+function hasTerminal({ tty, remove }: StepsFlags): boolean {
+  const isHere = process.stdin.isTTY === true && process.stdout.isTTY === true;
+  return isHere && tty !== false && remove !== false;
 }
 
 async function onService(
