@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { cloudRegistry } from '../../src/credentials/identity/hosts.ts';
@@ -173,7 +174,7 @@ row(
 
 row(
   'Credentials',
-  'CVE-2025-0495, CVE-2023-24827',
+  'CVE-2025-0495, CVE-2023-24827, CVE-2020-14370, CVE-2021-3602',
   'the environment goes into nothing that is published, stored or printed',
   async (t) => {
     const rig = await startTwoOrigins(t);
@@ -184,6 +185,12 @@ row(
     const { slipway } = rig;
     const pushed = await slipway.run(args, undefined, env);
     assertPublished(pushed, rig.origin);
+    const context = await tempDir(t);
+    const dockerfile = 'FROM scratch\nARG BUILD_ARG_X\nENV X=$BUILD_ARG_X\nCOPY Dockerfile /\n';
+    await writeFile(path.join(context, 'Dockerfile'), dockerfile);
+    const build = ['build', '--engine', 'native', '-t', 'app:2', context];
+    const built = await slipway.run(build, undefined, env);
+    assert.equal(built.code, 0, built.stderr);
     const { stdout } = await slipway.run(['inspect', '--raw', to], undefined, env);
     for (const text of [stdout, pushed.stdout, pushed.stderr]) assertNoMarker(text, 'what is told');
     assert.deepEqual(await secretsUnder(slipway.home), []);

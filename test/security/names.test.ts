@@ -139,7 +139,7 @@ const NAMES = [
 
 row(
   'Names',
-  'CVE-2026-35206, CVE-2024-25620, CVE-2026-35204, CVE-2022-31150, CVE-2022-35948, CVE-2023-23936, CVE-2026-1525, CVE-2026-1527, CVE-2026-15157',
+  'CVE-2026-35206, CVE-2024-25620, CVE-2026-35204, CVE-2022-31150, CVE-2022-35948, CVE-2022-35949, CVE-2023-23936, CVE-2026-1525, CVE-2026-1527, CVE-2026-15157',
   'names are checked before anything is made of them: no path that climbs, no further header',
   async (t) => {
     const registry = await startFakeRegistry(t);

@@ -87,7 +87,7 @@ row(
 
 row(
   'Output',
-  'CVE-2024-36127, CVE-2025-48374, CVE-2024-31216, CVE-2022-29810, GHSA-6w87-g839-9wv7',
+  'CVE-2024-36127, CVE-2025-48374, CVE-2024-31216, CVE-2022-29810, GHSA-6w87-g839-9wv7, GHSA-prh4-vhfh-24mj',
   'a URL with a login is never repeated whole, wherever it was typed',
   async (t) => {
     const { slipway, archive } = await startTwoOrigins(t);

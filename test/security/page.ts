@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { POINTERS } from './pointers.ts';
 
 /** One row of the tests, as it stands in their text. */
 interface Proof {
@@ -25,6 +26,16 @@ const CHAPTERS: Readonly<Record<string, string>> = {
 const TEXT = String.raw`(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")`;
 const ROW = new RegExp(String.raw`^\s*row\(\s*${TEXT},\s*${TEXT},\s*${TEXT},`, 'gm');
 
+/** What {@link POINTERS} name; a test that isn't there any more is an error. */
+function proofsElsewhere(): readonly Proof[] {
+  const root = path.resolve(import.meta.dirname, '../..');
+  for (const { file, title } of POINTERS) {
+    const text = readFileSync(path.join(root, file), 'utf8');
+    if (!text.includes(`'${title}'`)) throw new Error(`${file} has no test "${title}"`);
+  }
+  return POINTERS;
+}
+
 /** All rows of the files beside this one; one that can't be read is an error. */
 function proofs(): readonly Proof[] {
   const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.test.ts'));
@@ -42,7 +53,7 @@ function proofs(): readonly Proof[] {
 
 /** `docs/security.md`, made from the names of the tests. */
 export function securityPage(): string {
-  const all = proofs();
+  const all = [...proofs(), ...proofsElsewhere()];
   const unknown = all.filter(({ part }) => !Object.hasOwn(CHAPTERS, part));
   if (unknown.length > 0) throw new Error(`no chapter ${unknown[0]?.part}`);
   const chapters = Object.entries(CHAPTERS).map(([part, heading]) => {
@@ -76,7 +87,12 @@ These rules hold everywhere in Slipway:
    encoding in which it could stand there (\`docs/decisions/0017-redaction.md\`).
 5. Text from registries and archives is made harmless before it is shown, for terminals and CI systems.
 
-Each row below is a test: two servers stand for a registry and for somebody else, and somebody else
-writes down all that arrives. The identifiers are advisories of other tools for the same kind of
-mistake. \`slipway --debug\` shows what is sent where.
+6. A digest is a value that was parsed, and bytes have the digest that they hash to here. No name, tag,
+   title or digest from elsewhere becomes a path or a part of a URL before it was checked.
+7. An archive is never unpacked: it is read where it lies, and refused where readers could disagree.
+8. Every read has a cap, in bytes, entries, levels, pages, redirects and time.
+
+Each row below is a test. Where a registry is attacked or attacks, the command runs against it, and
+where a login could go astray, somebody else's server writes down all that arrives. The identifiers are
+advisories of other tools for the same kind of mistake. \`slipway --debug\` shows what is sent where.
 `;

@@ -162,7 +162,7 @@ row(
 
 row(
   'Programs',
-  'CVE-2019-13139, CVE-2024-3817',
+  'CVE-2019-13139, CVE-2024-3817, CVE-2026-55887, CVE-2026-40938',
   'a value that begins with a dash is never taken for an option',
   async (t) => {
     const slipway = await prepareCommandLine(t);
@@ -178,27 +178,32 @@ row(
   },
 );
 
-row('Programs', 'CVE-2022-25914', 'nothing is ever run by a shell', async (t) => {
-  const slipway = await prepareCommandLine(t);
-  const folder = await tempDir(t);
-  const canary = path.join(folder, 'canary');
-  for (const value of [
-    `$(touch ${canary})`,
-    `\`touch ${canary}\``,
-    `;touch ${canary};`,
-    `|touch ${canary}`,
-  ]) {
-    for (const args of [
-      ['pull', value],
-      ['load', '-i', value],
-      ['push', '--from', `oci:${value}`, 'localhost:1/a'],
+row(
+  'Programs',
+  'CVE-2022-25914, CVE-2024-27980, CVE-2024-36138, CVE-2026-33414',
+  'nothing is ever run by a shell',
+  async (t) => {
+    const slipway = await prepareCommandLine(t);
+    const folder = await tempDir(t);
+    const canary = path.join(folder, 'canary');
+    for (const value of [
+      `$(touch ${canary})`,
+      `\`touch ${canary}\``,
+      `;touch ${canary};`,
+      `|touch ${canary}`,
     ]) {
-      const { code } = await slipway.run([...args, '--retries', '0']);
-      assert.equal(code, 2);
+      for (const args of [
+        ['pull', value],
+        ['load', '-i', value],
+        ['push', '--from', `oci:${value}`, 'localhost:1/a'],
+      ]) {
+        const { code } = await slipway.run([...args, '--retries', '0']);
+        assert.equal(code, 2);
+      }
     }
-  }
-  await assert.rejects(readFile(canary));
-});
+    await assert.rejects(readFile(canary));
+  },
+);
 
 row(
   'Programs',
