@@ -4,6 +4,8 @@ import type { Owner } from '../test/rig/lifetime.ts';
 export interface Bench {
   /** cleans up at the program's end */
   readonly owner: Owner;
+  /** aborted when the program is interrupted: nothing begins any more */
+  readonly signal: AbortSignal;
   /** how often every contender runs */
   readonly rounds: number;
   /** 1 for images of the usual size */

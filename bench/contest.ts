@@ -16,6 +16,8 @@ export interface Place {
   /** HOME and such: folders of its own, of which nothing is left from an earlier run */
   readonly env: Readonly<Record<string, string>>;
   readonly owner: Owner;
+  /** ends what is being measured */
+  readonly signal: AbortSignal;
 }
 
 /** One who publishes, and is measured. */
@@ -84,7 +86,7 @@ export async function contest(
 
 async function runOf(contender: Contender, place: Place): Promise<Cost> {
   await contender.prepare?.(place);
-  return await measureAll(contender.publish(place));
+  return await measureAll(contender.publish(place), place.signal);
 }
 
 /** One run through a relay that counts. A peer that can't do it is left out. */
@@ -97,7 +99,7 @@ async function counted(
   try {
     return [await alone(bench, {}, (place) => countedAt(bench, title, contender, image, place))];
   } catch (error) {
-    if (contender.isOurs) throw error;
+    if (contender.isOurs || bench.signal.aborted) throw error;
     bench.say(`${contender.name} is left out: ${String(error)}`);
     return [];
   }
@@ -114,7 +116,7 @@ async function countedAt(
   const through = { ...place, host: wire.host };
   await contender.prepare?.(through);
   wire.clear();
-  await measureAll(contender.publish(through));
+  await measureAll(contender.publish(through), place.signal);
   const seen = wire.seen();
   const { profiles } = bench;
   if (profiles !== undefined && contender.isOurs) {
@@ -134,7 +136,7 @@ export function secondTime(contender: Contender): Contender {
     ...contender,
     prepare: async (place) => {
       await contender.prepare?.(place);
-      await measureAll(contender.publish(place));
+      await measureAll(contender.publish(place), place.signal);
     },
   };
 }
@@ -148,7 +150,7 @@ function alone<T>(
   return withOwner(bench, async (owner) => {
     const { host: near } = await startDockerRegistry(owner);
     const host = delayMs > 0 ? await startDelay(owner, near, delayMs) : near;
-    return await act({ host, env: await freshUser(bench, owner), owner });
+    return await act({ host, env: await freshUser(bench, owner), owner, signal: bench.signal });
   });
 }
 
@@ -158,18 +160,24 @@ function withoutRegistry<T>(
   act: (place: Place) => Promise<T>,
 ): Promise<T> {
   return withOwner(bench, async (owner) =>
-    act({ host: '', env: await freshUser(bench, owner), owner }),
+    act({ host: '', env: await freshUser(bench, owner), owner, signal: bench.signal }),
   );
 }
 
 /** Whatever is registered with the owner ends with `act`, or with the program if it is earlier. */
 export async function withOwner<T>(bench: Bench, act: (owner: Owner) => Promise<T>): Promise<T> {
+  bench.signal.throwIfAborted();
   const { owner, end } = ownerWithEnd();
-  atEnd(bench.owner, end);
+  let ending: Promise<void> | undefined;
+  const endOnce = () => {
+    ending ??= end();
+    return ending;
+  };
+  atEnd(bench.owner, endOnce);
   try {
     return await act(owner);
   } finally {
-    await end();
+    await endOnce();
   }
 }
 

@@ -37,11 +37,15 @@ const CASES: readonly Case[] = [
   memory,
 ];
 
-async function benchOf(options: Options, owner: Bench['owner']): Promise<Bench> {
+async function benchOf(
+  options: Options,
+  owner: Bench['owner'],
+  signal: AbortSignal,
+): Promise<Bench> {
   const { rounds, scale, images, program, before, profiles, peers } = options;
   const started = performance.now();
   return {
-    ...{ owner, rounds, scale, images },
+    ...{ owner, signal, rounds, scale, images },
     home: await tempDir(owner),
     slipway: [process.execPath, program],
     ...(before === undefined ? {} : { before: [process.execPath, before] }),
@@ -56,29 +60,42 @@ async function benchOf(options: Options, owner: Bench['owner']): Promise<Bench> 
 
 async function main(options: Options): Promise<void> {
   const { owner, end } = ownerWithEnd();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void end().finally(() => process.exit(130)));
+  const interruption = new AbortController();
+  const { signal } = interruption;
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => interruption.abort());
   }
   try {
-    const bench = await benchOf(options, owner);
-    const texts: string[] = [await factsOf(bench, options)];
-    const tell = (text: string) => {
-      texts.push(text);
-      process.stdout.write(`${text}\n\n`);
-    };
-    process.stdout.write(`${texts[0]}\n\n`);
-    for (const one of options.cases) {
-      const reason = one.missing();
-      const sections: readonly Section[] = reason === false ? await one.run(bench) : [];
-      if (reason !== false) tell(`## ${one.about}\n\nNot measured: ${reason}.`);
-      for (const section of sections) {
-        tell(render(options.isQuick ? { ...section, shows: [] } : section));
-      }
-    }
-    if (options.out !== undefined) await writeFile(options.out, `${texts.join('\n\n')}\n`);
+    await measureAllCases(options, owner, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    process.exitCode = 130;
   } finally {
     await end();
   }
+}
+
+async function measureAllCases(
+  options: Options,
+  owner: Bench['owner'],
+  signal: AbortSignal,
+): Promise<void> {
+  const bench = await benchOf(options, owner, signal);
+  const texts: string[] = [await factsOf(bench, options)];
+  const tell = (text: string) => {
+    texts.push(text);
+    process.stdout.write(`${text}\n\n`);
+  };
+  process.stdout.write(`${texts[0]}\n\n`);
+  for (const one of options.cases) {
+    const reason = one.missing();
+    const sections: readonly Section[] = reason === false ? await one.run(bench) : [];
+    if (reason !== false) tell(`## ${one.about}\n\nNot measured: ${reason}.`);
+    for (const section of sections) {
+      tell(render(options.isQuick ? { ...section, shows: [] } : section));
+    }
+  }
+  if (options.out !== undefined) await writeFile(options.out, `${texts.join('\n\n')}\n`);
 }
 
 function optionsOrEnd(): Options | undefined {

@@ -23,15 +23,26 @@ export interface Cost {
  * Runs a program that must succeed and measures it. GNU time asks the kernel for what it knows of
  * the process, so nothing is missed between two looks; without it only the time is told.
  */
-async function measure({ args, env, daemonPid }: Command): Promise<Cost> {
+async function measure({ args, env, daemonPid }: Command, signal: AbortSignal): Promise<Cost> {
   const isTold = findProgram('time') !== undefined;
   const [program = '', ...rest] = isTold ? ['time', '-f', '%U %S %M', '--', ...args] : args;
   const daemonBefore = await cpuOf(daemonPid);
+  signal.throwIfAborted();
   const started = performance.now();
   const child = spawn(program, rest, {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
+    // A group of its own, so that it can be ended with all that it started.
+    detached: true,
   });
+  const stop = () => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
+    } catch {
+      // It has just ended by itself.
+    }
+  };
+  signal.addEventListener('abort', stop);
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => {
     log = (log + chunk.toString()).slice(-20_000);
@@ -39,7 +50,7 @@ async function measure({ args, env, daemonPid }: Command): Promise<Cost> {
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
-  });
+  }).finally(() => signal.removeEventListener('abort', stop));
   const seconds = (performance.now() - started) / 1000;
   if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${log}`);
   const daemon = (await cpuOf(daemonPid)) - daemonBefore;
@@ -52,9 +63,9 @@ async function measure({ args, env, daemonPid }: Command): Promise<Cost> {
 }
 
 /** Runs programs one after the other, as one act. */
-export async function measureAll(commands: readonly Command[]): Promise<Cost> {
+export async function measureAll(commands: readonly Command[], signal: AbortSignal): Promise<Cost> {
   const costs: Cost[] = [];
-  for (const command of commands) costs.push(await measure(command));
+  for (const command of commands) costs.push(await measure(command, signal));
   return {
     seconds: costs.reduce((sum, { seconds }) => sum + seconds, 0),
     cpuSeconds: costs.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),

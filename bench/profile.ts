@@ -39,7 +39,7 @@ export async function profile(
       ...args.slice(bench.slipway.length),
     ],
   }));
-  await measureAll(profiled);
+  await measureAll(profiled, bench.signal);
   for (const name of await readdir(folder)) {
     const file = path.join(folder, name);
     bench.say(`profile ${file}`);
