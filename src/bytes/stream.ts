@@ -27,17 +27,18 @@ export async function* untilAborted(bytes: Bytes, signal: AbortSignal | undefine
     return;
   }
   const iterator = bytes[Symbol.asyncIterator]();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  aborted.catch(() => {});
-  const onAbort = () => reject(signal.reason);
+  let giveUp = (_reason: unknown): void => {};
+  const onAbort = () => giveUp(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    signal.throwIfAborted();
     for (;;) {
-      const next = iterator.next();
-      // It may still end after nobody waits for it.
-      next.catch(() => {});
-      const { done, value } = await Promise.race([next, aborted]);
+      signal.throwIfAborted();
+      // A race with one promise for the abort would keep every chunk until that promise goes.
+      const { done, value } = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        giveUp = reject;
+        // It may still end after nobody waits for it.
+        iterator.next().then(resolve, reject);
+      });
       if (done) return;
       yield value;
     }
