@@ -30,6 +30,7 @@ import type { Scope } from './scope.ts';
 import { loginWithheld } from './token.ts';
 import type { TokenRealmPolicy } from './token-realm.ts';
 import type { Traits } from './traits.ts';
+import { createWarnings } from './warnings.ts';
 
 export interface HostSettings {
   readonly http: Http;
@@ -127,6 +128,7 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
     small.slowDown();
   };
   const sent = new Map<string, number>();
+  const warnOf = createWarnings(name, emit);
   let probing: Promise<URL> | undefined;
   let authorizer: Authorizer | undefined;
   const expected: Scope[] = [];
@@ -187,7 +189,10 @@ export function createHost(name: string, gate: HostGate, settings: HostSettings)
         signal,
       });
       gate.answered = true;
-      if (isOwn) settings.traits.recognise(response);
+      if (isOwn) {
+        settings.traits.recognise(response);
+        warnOf(response);
+      }
       if (isOwn && isAboutLogin(response)) {
         const refusal = { sent: authorization, refusals: refusals++ };
         if (await authorizer.learn(response, request, refusal)) {
