@@ -35,6 +35,17 @@ export async function askGit(
   return await askProgram('git', [...GIT_SETTINGS, ...words], all);
 }
 
+/** Settings that switch the filters off that a repository brings with it: they are programs. */
+export async function withoutOwnFilters(
+  cwd: string,
+  { signal }: { readonly signal?: AbortSignal | undefined },
+): Promise<readonly string[]> {
+  const pattern = '^filter\\..*\\.(clean|process|smudge)$';
+  const listed = ['config', '--local', '--name-only', '-z', '--get-regexp', pattern];
+  const filters = (await askGit(listed, { cwd, signal }))?.stdout.split('\0') ?? [];
+  return filters.flatMap((name) => (name === '' ? [] : ['-c', `${name}=`]));
+}
+
 /**
  * What git says of files that differ from the commit; undefined where it can't say. They are read as
  * they are: filters of the repository's own are programs, and so are settings of its submodules.
@@ -43,10 +54,7 @@ export async function askChanges(
   cwd: string,
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<string | undefined> {
-  const pattern = '^filter\\..*\\.(clean|process|smudge)$';
-  const listed = ['config', '--local', '--name-only', '-z', '--get-regexp', pattern];
-  const filters = (await askGit(listed, { cwd, signal }))?.stdout.split('\0') ?? [];
-  const without = filters.flatMap((name) => (name === '' ? [] : ['-c', `${name}=`]));
+  const without = await withoutOwnFilters(cwd, { signal });
   const status = ['status', '--porcelain', '--ignore-submodules=dirty', '--', '.'];
   const answer = await askGit([...without, ...status], { cwd, signal });
   return answer?.status === 0 ? answer.stdout : undefined;

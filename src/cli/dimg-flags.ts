@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { TagOptions } from '../dimg/tags.ts';
+import { SlipwayError } from '../errors.ts';
 import type { RegistryFlags } from './context.ts';
 import { addRegistryFlags, wholeNumber } from './flags.ts';
 
@@ -22,6 +23,10 @@ export interface DimgFlags extends RegistryFlags {
   readonly introspectArtifactStage?: string;
   readonly introspectArtifactBefore?: string;
   readonly dryRun?: boolean;
+  readonly dev?: boolean;
+  readonly verbose?: boolean;
+  readonly time?: boolean;
+  readonly color?: 'auto' | 'on' | 'off';
   readonly registryUsername?: string;
   readonly registryPassword?: string;
 }
@@ -49,16 +54,43 @@ export function addDimgFlags(command: Command): Command {
       ),
     )
     .option('--dry-run', 'tell what would be done, and do nothing')
+    .option('--dev', 'files as they are, not as they were committed; stages apart from others')
+    .option('--verbose', 'also tell signatures and commands of stages')
+    .option('--time', 'tell when')
+    .addOption(
+      new Option('--color <MODE>', 'colours of states (default: auto)').choices([
+        'auto',
+        'on',
+        'off',
+      ]),
+    )
+    .option(
+      '--ignore-config-sequential-processing-warnings',
+      'accepted for users of werf; there are no such warnings',
+    )
     .option('--registry-username <USER>', 'who we are to the registry of REPO')
     .option('--registry-password <PASSWORD>', 'its password; others on this machine can see it');
   return addRegistryFlags(command);
 }
 
+/** Options of werf that make no sense here, and what does. */
+const NOT_HERE = [
+  ['--use-system-tar', 'leave it out: no tar program is used'],
+  ['--build-context-directory <DIR>', '--introspect-error shows what a stage that failed is like'],
+] as const;
+
 /** Adds the options of commands that build. */
 export function addStageBuildFlags(command: Command): Command {
+  for (const [flags, hint] of NOT_HERE) {
+    const option = new Option(flags).hideHelp();
+    command.addOption(option).on(`option:${option.name()}`, () => {
+      throw new SlipwayError('USAGE', `--${option.name()} is not supported`, { hint });
+    });
+  }
   return command
     .option('--network <NETWORK>', 'network of the commands of stages: none, host or a name')
     .option('--stages-from <REPO>', 'take stages from there that the store does not have')
+    .option('--force-save-cache', 'accepted for users of werf; stages are always kept')
     .option(
       '--ssh-key <FILE>',
       'a key for remote repositories, instead of ssh-agent; repeatable',

@@ -4,11 +4,12 @@ import { join, resolve } from 'node:path';
 import { createNativeEngine } from '../build/native/engine.ts';
 import { ciBuild } from '../dimg/ci.ts';
 import { dimgCredentials } from '../dimg/credentials.ts';
+import { openGitWithChanges } from '../dimg/dev-commit.ts';
 import { openGit } from '../dimg/git.ts';
 import { createGitSources } from '../dimg/git-sources.ts';
 import { projectName, readProject } from '../dimg/project.ts';
 import { parseRepo } from '../dimg/repo.ts';
-import type { DimgSession, Tell } from '../dimg/session.ts';
+import type { DimgSession, DimgState, Tell } from '../dimg/session.ts';
 import { wantsShortSlugs } from '../dimg/slug.ts';
 import { collectTags, type SchemeTags } from '../dimg/tags.ts';
 import { SlipwayError } from '../errors.ts';
@@ -34,13 +35,15 @@ export async function openDimgSession(
   const git = await openGit(folder, { signal });
   const project = projectName(config, { name: flags.name, origin: await git?.origin(), folder });
   const home = await context.home();
+  const isDev = flags.dev === true;
+  const withFiles = isDev ? await openGitWithChanges(folder, { home, signal }) : git;
   const { stagesFrom, sshKey: sshKeys = [] } = flags;
   const lockTimeoutMs = (flags.lockTimeout ?? LOCK_TIMEOUT_SECONDS) * 1000;
   for (const key of sshKeys) await checkKey(key);
   const registries = registriesFor(context, flags, repo ?? stagesFrom, isCleanup);
   return {
     ...{ config, project, folder, git, home, signal, emit, lockTimeoutMs },
-    sources: createGitSources(git, folder, { home, sshKeys, lockTimeoutMs, signal }),
+    sources: createGitSources(withFiles, folder, { home, sshKeys, lockTimeoutMs, signal }),
     store: await context.store(),
     native: createNativeEngine({
       registries,
@@ -56,8 +59,13 @@ export async function openDimgSession(
     tmpDirPrefix: resolve(flags.tmpDirPrefix ?? tmpdir()),
     network: flags.network,
     introspection: introspectionOf(context, flags),
-    dryRun: flags.dryRun === true,
+    ...{ isDev, dryRun: flags.dryRun === true },
     tell: teller(context, flags),
+    detail(text) {
+      if (flags.verbose === true && flags.quiet !== true) {
+        context.output.out(`  ${safeLine(text)}\n`);
+      }
+    },
   };
 }
 
@@ -84,15 +92,29 @@ function registriesFor(
   };
 }
 
+/** Green, red and blue, as terminals count them. */
+const COLOURS: Partial<Record<DimgState, number>> = {
+  OK: 32,
+  FAILED: 31,
+  'NOT PULLED': 31,
+  'USING CACHE': 34,
+  EXIST: 34,
+};
+
 /** Prints states at the right edge, as werf does. */
-function teller({ output }: Context, { quiet }: DimgFlags): Tell {
+function teller({ output }: Context, { quiet, time: isTimed, color = 'auto' }: DimgFlags): Tell {
+  const isAuto = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  const isColoured = color === 'on' || (color === 'auto' && isAuto);
   return (what, state, seconds) => {
     if (quiet === true && state !== 'FAILED') return;
     const time = seconds === undefined ? '' : ` ${seconds.toFixed(2)} sec`;
     const end = `[${state}]${time}`;
     const columns = output.isTerminal ? output.columns : DEFAULT_COLUMNS;
-    const shown = safeLine(what);
-    output.out(`${shown}${' '.repeat(Math.max(1, columns - shown.length - end.length))}${end}\n`);
+    const shown = `${isTimed === true ? `${new Date().toISOString()} ` : ''}${safeLine(what)}`;
+    const gap = ' '.repeat(Math.max(1, columns - shown.length - end.length));
+    const colour = isColoured ? COLOURS[state] : undefined;
+    const last = colour === undefined ? end : `\u001b[${colour}m${end}\u001b[0m`;
+    output.out(`${shown}${gap}${last}\n`);
   };
 }
 

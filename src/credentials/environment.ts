@@ -32,11 +32,12 @@ export function slipwayVariables(env: Environment, hosts: readonly string[]): Cr
 
 /**
  * What GitLab gives a CI job for its own registry, and for no other: `CI_REGISTRY_USER` with
- * `CI_REGISTRY_PASSWORD`, or the job's token.
+ * `CI_REGISTRY_PASSWORD`, or the job's token; none with `WERF_IGNORE_CI_DOCKER_AUTOLOGIN`.
  */
 export function gitlabJob(env: Environment): CredentialLookup {
   const { CI_REGISTRY: host = '', CI_REGISTRY_USER, CI_REGISTRY_PASSWORD, CI_JOB_TOKEN } = env;
-  if (!isHost(host)) return anonymous;
+  const isIgnored = env.WERF_IGNORE_CI_DOCKER_AUTOLOGIN || env.DAPP_IGNORE_CI_DOCKER_AUTOLOGIN;
+  if (!isHost(host) || isIgnored) return anonymous;
   const given = (username: string, password: string) =>
     givenCredentials('CI_REGISTRY', [{ host, username, password }], []);
   if (CI_REGISTRY_USER && CI_REGISTRY_PASSWORD)

@@ -137,7 +137,7 @@ async function followImage(
     const dependencies = await stage.dependencies(commits);
     if (dependencies === undefined) continue;
     const previous = stages.at(-1);
-    const signature = stageSignature(previous?.signature, dependencies);
+    const signature = stageSignature(previous?.signature, dependencies, session);
     const title = `${dimgTitle(image)}: ${stage.name}`;
     const lookInto = async (when: 'before' | 'after', root: Descriptor | undefined) => {
       if (missing === 'leave' || session.dryRun || root === undefined) return;
@@ -162,6 +162,7 @@ async function followImage(
       });
     const isBuilt = found === undefined && missing === 'build' && !session.dryRun;
     if (found === undefined && missing === 'build' && session.dryRun) session.tell(title, 'BUILD');
+    if (missing === 'build') tellDetails(session, stage, signature);
     const root = isBuilt ? await build() : found;
     if (isBuilt && root !== undefined) onBuilt(image, root);
     await lookInto('after', root);
@@ -225,8 +226,13 @@ async function buildOnce(
   return await withLock(join(folder, name), build, { signal, waitMs: lockTimeoutMs });
 }
 
+function tellDetails({ detail }: DimgSession, { work }: Stage, signature: string): void {
+  detail(`signature ${signature}`);
+  if (work.kind === 'shell') for (const command of work.commands) detail(`$ ${command}`);
+}
+
 function stageLabels(
-  { project, sources }: DimgSession,
+  { project, sources, isDev }: DimgSession,
   image: ImageConfig,
   { work }: Stage,
   signatureOf: (kind: string, name: string) => string,
@@ -241,7 +247,7 @@ function stageLabels(
     werf: project,
     'werf-cache-version': CACHE_VERSION,
     'werf-dimg': 'false',
-    'werf-dev-mode': 'false',
+    'werf-dev-mode': String(isDev),
     ...Object.fromEntries(Object.entries(mounts).filter(([, value]) => value !== '')),
   };
   for (const mount of image.mounts) {

@@ -46,7 +46,9 @@ export async function openRemote(source: RemoteSource, options: RemoteOptions): 
   await mkdir(locks, { recursive: true, mode: 0o700 });
   const work = async (): Promise<Git> => {
     await makeClone(dir, signal);
-    const here = options.fetch ? undefined : await openAt(dir, source, signal);
+    // A commit stays what it is.
+    const isNew = options.fetch && source.ref.kind !== 'commit';
+    const here = isNew ? undefined : await openAt(dir, source, signal);
     if (here !== undefined) return here;
     await removeLocks(dir);
     await fetchAll(dir, source, options);

@@ -59,7 +59,11 @@ export interface DimgSession {
   readonly introspection?: Introspection | undefined;
   readonly lockTimeoutMs: number;
   readonly dryRun: boolean;
+  /** stages of files that aren't committed, apart from all others */
+  readonly isDev: boolean;
   readonly tell: Tell;
+  /** Tells more of what was told last, to those who want to know. */
+  readonly detail: (text: string) => void;
   readonly emit: Emit;
   readonly signal: AbortSignal;
 }

@@ -5,8 +5,6 @@ export type SignaturePart = string | undefined | readonly SignaturePart[];
 
 /** werf's BUILD_CACHE_VERSION: its stages and ours have the same signatures. */
 export const CACHE_VERSION = '31';
-/** not in developer mode */
-const DEV_MODE = '0';
 
 /** sha256 of texts, joined as werf joins them. */
 export function checksum(...parts: readonly SignaturePart[]): string {
@@ -23,6 +21,7 @@ function flat(part: SignaturePart): readonly string[] {
 export function stageSignature(
   previous: string | undefined,
   dependencies: readonly SignaturePart[],
+  { isDev = false }: { readonly isDev?: boolean } = {},
 ): string {
-  return checksum(previous, CACHE_VERSION, DEV_MODE, dependencies);
+  return checksum(previous, CACHE_VERSION, isDev ? '1' : '0', dependencies);
 }

@@ -113,6 +113,8 @@ test('the token of a GitLab job goes to the registry of its GitLab and to no oth
   ]) {
     assert.equal(await who({}, other), undefined, other);
   }
+  env.WERF_IGNORE_CI_DOCKER_AUTOLOGIN = '1';
+  assert.equal(await who({}, 'registry.gitlab.example:5050/a'), undefined);
 });
 
 test('a login without a host is for the only registry at hand, else it is an error', async (t) => {
