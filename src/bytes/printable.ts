@@ -6,7 +6,10 @@
 export function printable(text: string, maxLength = 300): string {
   const clean = text
     .replace(/[\s\u0085]+/g, ' ')
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, '')
+    .replace(
+      /[\u0000-\u001f\u007f-\u009f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+      '',
+    )
     .replace(/##(?=(?:vso|teamcity)?\[)/g, '# #')
     .replace(/section_(?=(?:start|end):)/g, 'section _')
     .trim();

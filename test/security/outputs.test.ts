@@ -7,13 +7,7 @@ import { argumentsFor, commandsOf, writeProject } from './commands.ts';
 import { MARKERS, secretsIn } from './markers.ts';
 import { row } from './rows.ts';
 import { startTwoOrigins } from './two-origins.ts';
-
-/** Control characters, direction overrides, and commands of CI systems where they count. */
-const UNSAFE =
-  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]|^[^\S\n]*::|##\w*\[|section_(?:start|end):/m;
-
-const HOSTILE =
-  '\u001b[2J\u009b31m\u202e\r::set-output name=x::y\n::error::z\n##vso[task.setvariable]x\n##[command]\nsection_start:1:x\r\u001b[0Ksection_end:1:x';
+import { HOSTILE, UNSAFE } from './unsafe.ts';
 
 row(
   'Output',
