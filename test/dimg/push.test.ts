@@ -96,6 +96,12 @@ describe('dimgs of files', { skip }, async () => {
     assert.deepEqual(config.Env, ['PATH=/bin', 'A=b "$c']);
     assert.equal(container.Image, config.Labels['io.slipway.dimg.stage']);
 
+    const [stage = ''] = await dimg(folder, 'stage', 'image', 'backend');
+    assert.match(stage, /^dimgstage-shop:[0-9a-f]{64}$/);
+    const archive = await dimg(folder, 'stage', 'image', 'backend', '--stage', 'git_archive');
+    assert.notEqual(archive[0], stage);
+    assert.equal((await tryDimg(folder, 'stage', 'image', 'tools', '--stage', 'x')).code, 12);
+
     // A simple push of one; the stages; and a host that has nothing yet.
     const parser = `${host}/lingvo/parser`;
     const spush = ['spush', 'tools', parser, '--tag', 'stable', '--tag-plain', 'v1.4.11'];
@@ -175,61 +181,6 @@ describe('dimgs of files', { skip }, async () => {
       'dimg: from [PULLING]',
       'dimg: from [OK]',
     ]);
-  });
-
-  it('of four with an artifact: another host builds and sends only what a commit changes', async (t) => {
-    const names = ['api', 'core', 'queue', 'web'];
-    const document = (name: string) => `---
-dimg: ${name}
-from: base
-git: [{ add: /${name}, to: /app }]
-import: [{ artifact: assets, add: /out, to: /public, after: install }]
-docker: { CMD: [sh] }
-`;
-    const project = await makeProject(t, {
-      'werf.yaml': `artifact: assets\nfrom: base\ngit: [{ to: /out, add: /assets }]\n${names.map(document).join('')}`,
-      'assets/style': 's',
-      ...Object.fromEntries(names.map((name) => [`${name}/main`, name])),
-    });
-    const { folder } = project;
-    const repo = `${host}/four`;
-    await dimg(folder, 'bp', repo, '--with-stages');
-    await project.commit({ 'core/main': 'changed' });
-    const other = await prepareDimg(t);
-    const args = ['bp', repo, '--with-stages', '--stages-from', repo, '--progress', 'json'];
-    const ran = await other.tryDimg(folder, ...args);
-    assert.equal(ran.code, 0, ran.stderr);
-    const built = ran.stdout.split('\n').filter((each) => / \[BUILDING\]/.test(each));
-    assert.deepEqual(
-      built.map((each) => each.replace(/ {2,}.*/, '')),
-      ['dimg core: git_latest_patch', 'dimg core: docker_instructions'],
-    );
-    const sent = ran.stderr
-      .split('\n')
-      .filter((each) => each.startsWith('{'))
-      .map((each) => JSON.parse(each))
-      .filter(
-        ({ type, status, target }) =>
-          type === 'transfer.done' && status === 'uploaded' && String(target).startsWith(host),
-      );
-    const layers = sent.filter(({ mediaType }) => /layer/.test(mediaType));
-    assert.equal(
-      new Set(layers.map(({ digest }) => digest)).size,
-      1,
-      'the patch is all that is new',
-    );
-    const again = await other.dimg(folder, 'bp', repo);
-    assert.deepEqual(
-      again.filter((each) => !/\[(?:EXIST|USING CACHE)\]$/.test(each)),
-      [],
-    );
-
-    const [stage = ''] = await dimg(folder, 'stage', 'image', 'api');
-    assert.match(stage, /^dimgstage-shop:[0-9a-f]{64}$/);
-    const archive = await dimg(folder, 'stage', 'image', 'core', '--stage', 'git_archive');
-    assert.notEqual(archive[0], stage);
-    assert.equal((await tryDimg(folder, 'stage', 'image', 'core')).code, 12);
-    assert.equal((await tryDimg(folder, 'stage', 'image', 'a*', '--stage', 'x')).code, 12);
   });
 
   it('follow what git does with names of files', async (t) => {

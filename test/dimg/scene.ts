@@ -66,12 +66,12 @@ export async function prepareDimg(
   return {
     ...commandLine,
     dimg: async (folder, ...args) =>
-      states(await commandLine.must(['dimg', ...args, '--dir', folder])),
+      statesIn(await commandLine.must(['dimg', ...args, '--dir', folder])),
     tryDimg: (folder, ...args) => commandLine.run(['dimg', ...args, '--dir', folder]),
   };
 }
 
 /** What was told, without blanks between and times. */
-function states(lines: readonly string[]): readonly string[] {
+export function statesIn(lines: readonly string[]): readonly string[] {
   return lines.map((line) => line.replace(/ {2,}/, ' ').replace(/ \d+\.\d+ sec$/, ''));
 }
