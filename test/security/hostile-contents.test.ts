@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after } from 'node:test';
 import { dockerArchive, layerOf } from '../cli/archives.ts';
 import { prepareCommandLine } from '../cli/in-process.ts';
 import { testRegistry } from '../content/places.ts';
 import { tempDir } from '../rig/lifetime.ts';
-import { ownerWithEnd } from '../rig/owner.ts';
 import { row } from './rows.ts';
 import { HOSTILE, UNSAFE } from './unsafe.ts';
-
-const { owner, end } = ownerWithEnd();
-after(end);
 
 /** A config in which every text is hostile. */
 const CONFIG = {
