@@ -1,4 +1,5 @@
-import { checkLookedInto, type Introspection, type LookedInto } from '../dimg/introspect.ts';
+import { checkLookedInto } from '../dimg/introspect.ts';
+import type { Introspection, LookedInto } from '../dimg/introspection.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { DimgFlags } from './dimg-flags.ts';

@@ -67,8 +67,9 @@ export async function removeLeftovers(
 function isGone(owner: unknown): boolean {
   const [, pid, host] = /^([0-9]{1,10})@(.+)$/s.exec(String(owner)) ?? [];
   if (pid === undefined || host !== hostname()) return false;
+  const id = Number(pid);
   try {
-    process.kill(Number(pid), 0);
+    process.kill(id, 0);
     return false;
   } catch (error) {
     return systemCode(error) === 'ESRCH';

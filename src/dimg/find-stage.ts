@@ -37,7 +37,7 @@ export function createLostCommits({
     return true;
   };
   return (mapping, commit) => {
-    const key = `${mapping.remote?.url} ${commit}`;
+    const key = [mapping.remote?.url, commit].join(' ');
     const asked = known.get(key) ?? look(mapping, commit);
     known.set(key, asked);
     return asked;

@@ -5,28 +5,11 @@ import { bringImage } from '../run/bring.ts';
 import type { ContainerSpec } from '../run/container.ts';
 import type { ImageConfig } from './config.ts';
 import { containerLabels } from './engine-leftovers.ts';
+import type { LookedInto } from './introspection.ts';
 import { withMounts } from './mounts.ts';
 import { type DimgSession, dimgTitle } from './session.ts';
 import { SHELL_ENTRYPOINT } from './shell.ts';
 import { STAGE_NAMES } from './stages.ts';
-
-/** A stage that a person wants to look into, before it is built or when it is. */
-export interface LookedInto {
-  readonly kind: 'dimg' | 'artifact';
-  readonly when: 'before' | 'after';
-  readonly stage: string;
-}
-
-/** Where a build stops to let a person look into a container. */
-export interface Introspection {
-  readonly stages: readonly LookedInto[];
-  /** after the commands of a stage failed */
-  readonly onError: boolean;
-  /** what they began with */
-  readonly beforeError: boolean;
-  /** Opens a shell at the terminal, one at a time, and comes back when it is left. */
-  open(what: string, spec: ContainerSpec): Promise<void>;
-}
 
 /**
  * Checks that there are such stages.

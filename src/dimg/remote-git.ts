@@ -7,6 +7,7 @@ import { keepLogin } from '../bytes/secrets.ts';
 import { collect } from '../bytes/stream.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { silent } from '../events.ts';
+import { showText } from '../http/shown.ts';
 import { withLock } from '../state/lock.ts';
 import type { RemoteSource } from './config.ts';
 import { type Git, openGit } from './git.ts';
@@ -54,7 +55,7 @@ export async function openRemote(source: RemoteSource, options: RemoteOptions): 
     await fetchAll(dir, source, options);
     const fetched = await openAt(dir, source, signal);
     if (fetched !== undefined) return fetched;
-    throw new SlipwayError('NOT_FOUND', `${url} has no ${shownRef(source)}`);
+    throw new SlipwayError('NOT_FOUND', `${showText(url)} has no ${shownRef(source)}`);
   };
   return await withLock(join(locks, `git-${name}`), work, { signal, waitMs: lockTimeoutMs });
 }
@@ -103,7 +104,7 @@ async function fetchAll(dir: string, source: RemoteSource, options: RemoteOption
   // One of no branch: some servers give it all the same.
   await fetchRefs(dir, source, options, [ref.name]).catch((error: unknown) => {
     if (!isSlipwayError(error, 'COMMAND_FAILED')) throw error;
-    throw new SlipwayError('NOT_FOUND', `${url} has no ${shownRef(source)}`);
+    throw new SlipwayError('NOT_FOUND', `${showText(url)} has no ${shownRef(source)}`);
   });
 }
 
@@ -136,7 +137,7 @@ async function fetchRefs(
   } catch (error) {
     if (!isSlipwayError(error, 'COMMAND_FAILED')) throw error;
     const { hint } = error.facts;
-    throw new SlipwayError('COMMAND_FAILED', `git can't fetch ${url}`, {
+    throw new SlipwayError('COMMAND_FAILED', `git can't fetch ${showText(url)}`, {
       cause: error,
       ...(hint === undefined ? {} : { hint }),
     });

@@ -15,7 +15,8 @@ const SCP_ABSOLUTE = /^(?:[A-Za-z0-9_][\w.-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:\/(?!\
  * start, an option, or a path of this machine without `file://`.
  */
 export function parseRemoteUrl(text: string): RemoteUrl | undefined {
-  const isPlain = !/[\s\p{C}]/u.test(text) && text.length <= MAX_LENGTH && !text.startsWith('-');
+  // Others than git read a backslash as a slash.
+  const isPlain = !/[\s\p{C}\\]/u.test(text) && text.length <= MAX_LENGTH && !text.startsWith('-');
   if (!isPlain) return undefined;
   if (!SCHEME.test(text)) {
     return SCP.test(text) || SCP_ABSOLUTE.test(text) ? { url: text } : undefined;
@@ -28,13 +29,12 @@ export function parseRemoteUrl(text: string): RemoteUrl | undefined {
     return undefined;
   if (username.startsWith('-') || url.hash !== '') return undefined;
   if (protocol === 'http:' || protocol === 'https:') {
-    url.username = '';
-    url.password = '';
-    if (username === '' && password === '') return { url: url.href };
+    const bare = text.replace(/^(https?:\/\/)[^/?#]*@/, '$1');
+    if (username === '' && password === '') return { url: bare };
     const login = { username: decoded(username), password: decoded(password) };
-    return /[\r\n\0]/.test(login.username + login.password) ? undefined : { url: url.href, login };
+    return /[\r\n\0]/.test(login.username + login.password) ? undefined : { url: bare, login };
   }
-  return password === '' ? { url: url.href } : undefined;
+  return password === '' ? { url: text } : undefined;
 }
 
 function decoded(text: string): string {

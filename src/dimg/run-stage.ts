@@ -14,7 +14,8 @@ import { compressionOf } from '../oci/mediatype.ts';
 import { bringImage } from '../run/bring.ts';
 import { type Container, createContainer } from '../run/container.ts';
 import { spokenIn } from '../run/frames.ts';
-import { type Introspection, shellSpec } from './introspect.ts';
+import { shellSpec } from './introspect.ts';
+import type { Introspection } from './introspection.ts';
 import { readImage, withLayer } from './stage-image.ts';
 
 /** Commands of a stage, and where they run. */

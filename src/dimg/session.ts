@@ -7,7 +7,7 @@ import type { Repository } from '../registry/repository.ts';
 import type { ImageConfig, ProjectConfig } from './config.ts';
 import type { Git } from './git.ts';
 import type { GitSources } from './git-sources.ts';
-import type { Introspection } from './introspect.ts';
+import type { Introspection } from './introspection.ts';
 
 /** What becomes of a stage or of a name, as werf writes it. */
 export type DimgState =

@@ -35,6 +35,7 @@ test('addresses of git repositories are read without logins, and none starts a p
     ...['https://host/a b', 'https://host/a\nb', 'https://me:a%0Ab@host/x', 'ssh://a:b@host/x'],
     ...[
       'https://host/x#y',
+      'https://good\\@evil/x',
       'host:a:b',
       'transport::https://host/x',
       `https://host/${'x'.repeat(2000)}`,
