@@ -1,7 +1,7 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseEngine } from '../build/choose-engine.ts';
-import type { BuildEngine, BuildRequest } from '../build/engine.ts';
+import type { BuildEngine, BuildRequest, EngineName } from '../build/engine.ts';
 import { listed } from '../build/engines/buildkit-words.ts';
 import { withTemporaryFolder } from '../build/engines/temporary.ts';
 import { copyGraph } from '../content/copy.ts';
@@ -18,6 +18,7 @@ import {
 import { bringImage } from '../run/bring.ts';
 import { referenceOf } from './check.ts';
 import type { Service } from './definition.ts';
+import { bringSteps } from './podman-steps.ts';
 import type { Tools } from './tools.ts';
 
 const PREFIX = 'codeship-cache-';
@@ -51,14 +52,15 @@ export interface CacheOptions {
 /**
  * Builds with the images of earlier builds as cache, brought by ourselves: with our logins, and only
  * what isn't here. Docker's classic builder knows what is in the engine; BuildKit is shown the store,
- * and leaves in the image what makes it a cache. What is missing or can't be had is no failure.
+ * and leaves in the image what makes it a cache. Podman gets the steps, which stand beside the image.
+ * What is missing or can't be had is no failure.
  * Native builds need none: they make the same layers of the same files.
  */
 export async function withCache<T>(
   request: BuildRequest,
   service: Service,
   options: CacheOptions,
-  build: (request: BuildRequest) => Promise<T>,
+  build: (request: BuildRequest, builder?: EngineName) => Promise<T>,
 ): Promise<T> {
   const { tools, engines } = options;
   const { signal } = tools;
@@ -72,7 +74,17 @@ export async function withCache<T>(
       if (name !== undefined) return await build({ ...request, cacheFrom: [name] });
     }
   }
-  if (builder.name !== 'buildx' && builder.name !== 'buildctl') return await build(request);
+  if (builder.name === 'podman') {
+    for (const reference of earlier) {
+      const isThere = await ifThere(reference, service, options, async (graph) => {
+        await bringSteps(await tools.engine(), graph, { signal });
+        return true;
+      });
+      if (isThere === true) break;
+    }
+  }
+  const isBuildKit = builder.name === 'buildx' || builder.name === 'buildctl';
+  if (!isBuildKit) return await build(request, builder.name);
   const store = await tools.store();
   return await withTemporaryFolder(await tools.home(), async (src) => {
     // Not the store itself: the reader makes a folder beside the blobs.

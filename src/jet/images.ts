@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { basename, relative, resolve } from 'node:path';
 import { build } from '../build/build.ts';
-import type { BuildArg, BuildRequest } from '../build/engine.ts';
+import type { BuildArg, BuildRequest, EngineName } from '../build/engine.ts';
 import { readBuildInput } from '../build/read-input.ts';
 import { type Graph, graphOf } from '../content/graph.ts';
 import { isSlipwayError } from '../errors.ts';
@@ -14,12 +14,15 @@ import type { StepCredentials } from './credentials.ts';
 import type { Service, ServiceBuild } from './definition.ts';
 import { findVariables, type VariableSources } from './environment.ts';
 import { createOnce } from './once.ts';
+import { stepsOf } from './podman-steps.ts';
 import type { Tools } from './tools.ts';
 
 /** The images of services. */
 export interface ServiceImages {
   /** The image that a service builds; built once, and kept in the local store. */
   built(service: Service): Promise<Graph>;
+  /** What later builds of a service may begin with, where that isn't its image alone. */
+  steps(service: Service): Promise<Graph | undefined>;
   /** The image that a service's containers are made of: built, or from the store or a registry. */
   of(service: Service): Promise<Graph>;
 }
@@ -40,13 +43,15 @@ export interface ImageOptions {
 export function createServiceImages(options: ImageOptions): ServiceImages {
   const { tools, credentials } = options;
   const once = createOnce<Graph>();
-  const built = (service: Service): Promise<Graph> => {
+  const onceBuilt = createOnce<BuiltImage>();
+  const make = (service: Service): Promise<BuiltImage> => {
     const { build: wanted, name } = service;
     if (wanted === undefined) throw service.where.wrong('builds no image');
-    return once(wanted.image?.text() ?? `service ${name}`, () =>
+    return onceBuilt(wanted.image?.text() ?? `service ${name}`, () =>
       buildService(service, wanted, options),
     );
   };
+  const built = async (service: Service) => (await make(service)).graph;
   const pulled = async (reference: Reference, service: Service): Promise<Graph> => {
     const { signal } = tools;
     const name = formatReference(reference);
@@ -68,6 +73,7 @@ export function createServiceImages(options: ImageOptions): ServiceImages {
   };
   return {
     built,
+    steps: async (service) => (await make(service)).steps,
     of(service) {
       const { image } = service;
       if (image === undefined) return built(service);
@@ -78,11 +84,16 @@ export function createServiceImages(options: ImageOptions): ServiceImages {
   };
 }
 
+interface BuiltImage {
+  readonly graph: Graph;
+  readonly steps?: Graph;
+}
+
 async function buildService(
   service: Service,
   wanted: ServiceBuild,
   options: ImageOptions,
-): Promise<Graph> {
+): Promise<BuiltImage> {
   const { tools, sources, noCache, isPulled } = options;
   const { signal, emit } = tools;
   const context = resolve(sources.dir, wanted.context);
@@ -111,9 +122,11 @@ async function buildService(
       cacheTo: [],
     };
     const cache = { tools, engines, own, branch: options.branch };
-    const made = await withCache(request, service, cache, (wanted) =>
-      build(wanted, { engine: 'auto', engines }, { store, spoolDir, emit, signal }),
-    );
+    let builder: EngineName | undefined;
+    const made = await withCache(request, service, cache, (wanted, name) => {
+      builder = name;
+      return build(wanted, { engine: 'auto', engines }, { store, spoolDir, emit, signal });
+    });
     const graph = await tools.compressed(made);
     const names: string[] = [];
     if (wanted.image !== undefined) {
@@ -123,12 +136,27 @@ async function buildService(
     const destinations = [{ target: store, names }];
     const kept = await publish({ images: [{ graph, destinations }] }, { signal, emit: () => {} });
     if (kept.error !== undefined) throw kept.error;
-    return graphOf(store, await graph.root(), names[0] ?? service.name);
+    const image = graphOf(store, await graph.root(), names[0] ?? service.name);
+    const steps = builder === 'podman' ? await stepsFor(service, image, tools) : undefined;
+    return { graph: image, ...(steps === undefined ? {} : { steps }) };
   } catch (error) {
     if (!isSlipwayError(error)) throw error;
     throw error.with({ hint: `it was built for the service ${service.name}` });
   } finally {
     await input.close();
+  }
+}
+
+/** A cache that can't be made is no failure. */
+async function stepsFor({ name }: Service, image: Graph, tools: Tools): Promise<Graph | undefined> {
+  try {
+    return await stepsOf(image, tools);
+  } catch (error) {
+    tools.signal.throwIfAborted();
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `${name} is no cache for later builds: ${why}`;
+    tools.emit({ type: 'warning', message });
+    return undefined;
   }
 }
 

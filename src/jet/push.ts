@@ -68,7 +68,15 @@ export async function pushAll(
       taken.set(full, digest);
       const isFree = kept !== undefined && !taken.has(`${target.name}:${kept}`);
       if (isFree) taken.set(`${target.name}:${kept}`, digest);
-      const tags = isFree ? [tag, kept] : [tag];
+      // Where only steps are a cache, these go under its tag.
+      const stages = isFree ? await options.images.steps(service) : undefined;
+      if (isFree && stages !== undefined) {
+        const { digest: index } = await stages.root();
+        const beside = places.get(index) ?? { graph: stages, destinations: [] };
+        places.set(index, beside);
+        beside.destinations.push({ target, names: [kept], host: reference.host });
+      }
+      const tags = isFree && stages === undefined ? [tag, kept] : [tag];
       const names = [...new Set([...(before?.names ?? []), ...tags])];
       const destination = { target: before?.target ?? target, names, host: reference.host };
       if (at < 0) image.destinations.push(destination);
