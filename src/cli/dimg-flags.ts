@@ -4,6 +4,7 @@ import type { TagOptions } from '../dimg/tags.ts';
 import { SlipwayError } from '../errors.ts';
 import type { RegistryFlags } from './context.ts';
 import { addRegistryFlags, wholeNumber } from './flags.ts';
+import { VERSION } from './version.ts';
 
 /** Options of every dimg command, as commander gives them. */
 export interface DimgFlags extends RegistryFlags {
@@ -39,6 +40,7 @@ export interface DimgPushFlags extends DimgFlags, TagOptions {
 /** Adds the options that say where a project is. */
 export function addProjectFlags(command: Command): Command {
   return command
+    .version(`slipway ${VERSION}`, '--version', 'show the version')
     .option('--dir <PATH>', 'the folder of the project (default: this one)')
     .option('--name <NAME>', 'what the project is called, where werf.yaml does not say it');
 }

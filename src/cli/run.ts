@@ -126,8 +126,11 @@ function planned(args: readonly string[]): readonly string[] {
   const [part, ...others] = rest;
   // What is planned of a group of commands is the one that is named next.
   if (name === 'index' && part !== undefined) return [name, part, '--dry-run', ...others];
-  // Its commands have commands of their own.
-  if (name === 'dimg') return [name, ...rest, '--dry-run'];
+  // Its commands have commands of their own; what stands after -- is for none of them.
+  if (name === 'dimg') {
+    const end = rest.includes('--') ? rest.indexOf('--') : rest.length;
+    return [name, ...rest.slice(0, end), '--dry-run', ...rest.slice(end)];
+  }
   return [name, '--dry-run', ...rest];
 }
 

@@ -93,4 +93,79 @@ describe('options of dimg commands', { skip }, async () => {
       assert.match(stderr, said);
     }
   });
+
+  it('plan shows what dimg run would run, and runs nothing', async (t) => {
+    const { folder } = await makeProject(t, { 'werf.yaml': 'dimg: ~\nfrom: base\n' });
+    await dimg(folder, 'build');
+    const args = ['plan', 'dimg', 'run', '--dir', folder, '--', 'rm', '-r', '/'];
+    const { code, stdout, stderr } = await line.run(args);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^slipway run dimgstage-shop:[0-9a-f]{64} rm -r \/\n$/);
+    assert.match((await must(['dimg', 'build', '--version'])).join(), /^slipway \d/);
+  });
+
+  for (const [what, files, args, code, said] of [
+    [
+      'no configuration',
+      { other: '' },
+      ['build'],
+      2,
+      /there is no werf\.yaml in .*\n.*hint: .*--dir/s,
+    ],
+    [
+      'two dimgs without a name',
+      { 'werf.yaml': 'dimg: ~\nfrom: a\n---\ndimg: ~\nfrom: a\n' },
+      ['build'],
+      2,
+      /werf\.yaml:1: a nameless dimg can only stand alone/,
+    ],
+    [
+      'imports in a circle',
+      {
+        'werf.yaml': `
+artifact: a
+from: base
+import: [{ artifact: b, add: /x, before: install }]
+---
+artifact: b
+from: base
+import: [{ artifact: a, add: /x, before: install }]
+---
+dimg: ~
+from: base
+`,
+      },
+      ['build'],
+      2,
+      /werf\.yaml:2: images are made of each other: artifact a ← artifact b ← artifact a/,
+    ],
+    [
+      'an unknown dimg',
+      { 'werf.yaml': 'dimg: a\nfrom: base\n' },
+      ['build', 'b'],
+      12,
+      /No such dimg: `b`!/,
+    ],
+    [
+      'a dimg that is not built',
+      { 'werf.yaml': 'dimg: a\nfrom: base\nfromCacheVersion: never\n' },
+      ['push', '127.0.0.1:1/x'],
+      12,
+      /Dimg hasn't been built yet!\n {2}hint: slipway dimg build a builds it/,
+    ],
+    [
+      'an artifact that is not there',
+      { 'werf.yaml': 'dimg: a\nfromDimgArtifact: b\n' },
+      ['list'],
+      2,
+      /dimg a needs artifact b, which isn't defined/,
+    ],
+  ] as const) {
+    it(`are refused with ${what}`, async (t) => {
+      const { folder } = await makeProject(t, { ...files });
+      const { code: was, stderr, stdout } = await tryDimg(folder, ...args);
+      assert.match(stderr, said);
+      assert.deepEqual([was, stdout], [code, '']);
+    });
+  }
 });

@@ -89,9 +89,11 @@ function simplePush(cli: Cli): Command {
   const command = newCommand('spush', 'push one dimg to REPO itself')
     .usage('[options] [DIMG] REPO')
     .argument('[WORDS...]', REPO);
-  return addTagFlags(addDimgFlags(command)).action((words: string[], flags: DimgPushFlags) =>
-    pushWords(cli, words, flags, 'leave', true),
-  );
+  return addTagFlags(addDimgFlags(command))
+    .option('--with-stages', 'accepted for users of werf; no stages are pushed')
+    .action((words: string[], { withStages: _, ...flags }: DimgPushFlags) =>
+      pushWords(cli, words, flags, 'leave', true),
+    );
 }
 
 function tag(cli: Cli): Command {
