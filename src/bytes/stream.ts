@@ -9,6 +9,7 @@ export type Bytes = AsyncIterable<Uint8Array>;
 
 /** How much is read from a file at once: large enough for full speed, small enough for memory. */
 export const CHUNK_BYTES = 256 * 1024;
+const FIRST_CHUNK_BYTES = 16 * 1024;
 
 /** Bytes that are in memory, from `offset` on. */
 export async function* fromMemory(bytes: Uint8Array, offset = 0): Bytes {
@@ -81,20 +82,25 @@ export async function* readHandleBytes(
 ): Bytes {
   let position = start;
   const end = start + length;
+  // Most files are small: a long buffer for each of them would be what memory is full of.
+  let bufferBytes = FIRST_CHUNK_BYTES;
   while (position < end) {
-    const wanted = Math.min(chunkBytes, end - position);
-    const buffer = Buffer.allocUnsafeSlow(wanted);
-    const { bytesRead } = await handle.read(buffer, 0, wanted, position);
-    if (bytesRead === 0) {
-      if (end === Number.POSITIVE_INFINITY) return;
-      throw new SlipwayError(
-        'SIZE_MISMATCH',
-        `${path} ends at byte ${position}; ${end - position} more were expected`,
-        { path },
-      );
+    const buffer = Buffer.allocUnsafeSlow(Math.min(bufferBytes, chunkBytes, end - position));
+    bufferBytes *= 4;
+    for (let filled = 0; filled < buffer.byteLength; ) {
+      const { bytesRead } = await handle.read(buffer, filled, buffer.byteLength - filled, position);
+      if (bytesRead === 0) {
+        if (end === Number.POSITIVE_INFINITY) return;
+        throw new SlipwayError(
+          'SIZE_MISMATCH',
+          `${path} ends at byte ${position}; ${end - position} more were expected`,
+          { path },
+        );
+      }
+      position += bytesRead;
+      filled += bytesRead;
+      yield buffer.subarray(filled - bytesRead, filled);
     }
-    position += bytesRead;
-    yield bytesRead === wanted ? buffer : buffer.subarray(0, bytesRead);
   }
 }
 

@@ -52,7 +52,8 @@ export async function getBlob(
       return true;
     }
     const descriptor = { mediaType: OCTETS, digest, size: sizeBytes };
-    const chunkBytes = Math.min(CHUNK_BYTES, exchange.room.blockBytes());
+    const { room } = exchange;
+    const chunkBytes = Math.min(CHUNK_BYTES, room.blockBytes(), last - first + 1);
     const bytes = layout.fetch(descriptor, { offset: first, chunkBytes });
     await respondBytes(exchange, status, all, exactly(bytes, last - first + 1));
     return true;
