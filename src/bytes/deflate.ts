@@ -13,8 +13,8 @@ export const BLOCK_BYTES = 1024 * 1024;
 /** How far deflate can look back (RFC 1951): what a block needs to know of the one before. */
 export const WINDOW_BYTES = 32 * 1024;
 
-/** One thread keeps up with about 100 MB/s; reading and hashing with what eight of them make. */
-const MOST_THREADS = 8;
+/** Each takes 15 MiB; four keep up with what a registry takes. */
+const MOST_THREADS = 4;
 /** One block that is being compressed, and one that waits, so that a thread never does. */
 const BLOCKS_PER_THREAD = 2;
 

@@ -15,6 +15,8 @@ export interface GzipOptions {
 const HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
 const DEFAULT_LEVEL = 4;
 
+let streams = 0;
+
 /**
  * Compresses into one gzip member (RFC 1952), several blocks at a time.
  *
@@ -31,34 +33,38 @@ export async function* gzip(bytes: Bytes, options: GzipOptions = {}): Bytes {
   checkLevel('gzip', level, 9);
   // A command that compresses nothing has no use for it.
   const { BLOCK_BYTES, deflateBlock, threads, WINDOW_BYTES } = await import('./deflate.ts');
-  const inFlight = Math.max(1, options.inFlight ?? threads() + 2);
+  // Streams beside each other share the threads, and the memory.
+  const most = () => Math.max(1, options.inFlight ?? 1 + Math.ceil((2 * threads()) / streams));
   const making: Promise<Uint8Array>[] = [];
   const free: SharedArrayBuffer[] = [];
   const room = () => free.pop() ?? new SharedArrayBuffer(WINDOW_BYTES + BLOCK_BYTES);
   let window: Uint8Array = new Uint8Array(0);
   let checksum = 0;
   let size = 0;
-  yield HEADER;
-  const blocks = blocksOf(bytes, BLOCK_BYTES, () => new Uint8Array(room(), WINDOW_BYTES));
-  for await (const { bytes: block, last } of blocks) {
-    checksum = crc32(block, checksum);
-    size += block.byteLength;
-    const buffer = block.buffer as SharedArrayBuffer;
-    new Uint8Array(buffer).set(window, WINDOW_BYTES - window.byteLength);
-    const work = {
-      ...{ buffer, dictionaryBytes: window.byteLength, blockBytes: block.byteLength },
-      ...{ level, last },
-    };
-    // The memory is filled again once the block is compressed.
-    window = block.slice(-WINDOW_BYTES);
-    const made = deflateBlock(work).finally(() => free.push(buffer));
-    // A reader that leaves early never awaits it.
-    made.catch(() => {});
-    making.push(made);
-    if (making.length >= inFlight) yield await (making.shift() as Promise<Uint8Array>);
+  streams++;
+  try {
+    yield HEADER;
+    const blocks = blocksOf(bytes, BLOCK_BYTES, () => new Uint8Array(room(), WINDOW_BYTES));
+    for await (const { bytes: block, last } of blocks) {
+      checksum = crc32(block, checksum);
+      size += block.byteLength;
+      const buffer = block.buffer as SharedArrayBuffer;
+      new Uint8Array(buffer).set(window, WINDOW_BYTES - window.byteLength);
+      const dictionaryBytes = window.byteLength;
+      const work = { buffer, dictionaryBytes, blockBytes: block.byteLength, level, last };
+      // The memory is filled again once the block is compressed.
+      window = block.slice(-WINDOW_BYTES);
+      const made = deflateBlock(work).finally(() => free.push(buffer));
+      // A reader that leaves early never awaits it.
+      made.catch(() => {});
+      making.push(made);
+      while (making.length >= most()) yield await (making.shift() as Promise<Uint8Array>);
+    }
+    for (const made of making) yield await made;
+    yield trailer(checksum, size);
+  } finally {
+    streams--;
   }
-  for (const made of making) yield await made;
-  yield trailer(checksum, size);
 }
 
 /**

@@ -1,0 +1,84 @@
+import { availableParallelism } from 'node:os';
+import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
+import { blocksOf } from './blocks.ts';
+import { checkLevel } from './gzip.ts';
+import { createLane } from './lane.ts';
+import type { Bytes } from './stream.ts';
+
+const DEFAULT_LEVEL = 3;
+/** Levels above need windows to unpack that readers refuse. */
+const HIGHEST_LEVEL = 19;
+/** A larger frame is a little smaller in the end, and takes as much more memory. */
+const FRAME_BYTES = 4 * 1024 * 1024;
+const OUTPUT_BYTES = 256 * 1024;
+/** Node has four threads for this and for files, whatever the machine has. */
+const THREADS = Math.min(availableParallelism(), 3);
+
+/** Frames of all streams of this process. */
+const lane = createLane(THREADS);
+/** Encoders of each level that nobody uses now: to make one anew takes memory that is slow to return. */
+const idle = new Map<number, ZstdCompress[]>();
+let streams = 0;
+
+/**
+ * Compresses into zstd frames (RFC 8878) of 4 MiB each with checksums, several at a time. The
+ * result depends on the bytes, the level and the release of zstd alone.
+ *
+ * @throws SlipwayError `USAGE` for a level that isn't offered
+ */
+export async function* zstd(bytes: Bytes, { level = DEFAULT_LEVEL } = {}): Bytes {
+  checkLevel('zstd', level, HIGHEST_LEVEL);
+  const making: Promise<readonly Uint8Array[]>[] = [];
+  const free: Uint8Array[] = [];
+  const room = () => free.pop() ?? new Uint8Array(FRAME_BYTES);
+  streams++;
+  try {
+    for await (const { bytes: block } of blocksOf(bytes, FRAME_BYTES, room)) {
+      const made = lane
+        .run(() => compressFrame(block, level))
+        .finally(() => free.push(new Uint8Array(block.buffer)));
+      // A reader that leaves early never awaits it.
+      made.catch(() => {});
+      making.push(made);
+      // Streams beside each other keep the threads busy with a frame each.
+      while (making.length >= Math.ceil(THREADS / streams)) yield* await next(making);
+    }
+    while (making.length > 0) yield* await next(making);
+  } finally {
+    await Promise.allSettled(making);
+    if (--streams === 0) {
+      for (const encoder of [...idle.values()].flat()) encoder.destroy();
+      idle.clear();
+    }
+  }
+}
+
+async function next<T>(making: Promise<readonly T[]>[]): Promise<readonly T[]> {
+  return (await making.shift()) ?? [];
+}
+
+async function compressFrame(block: Uint8Array, level: number): Promise<readonly Uint8Array[]> {
+  const encoders = idle.get(level) ?? [];
+  idle.set(level, encoders);
+  const encoder = encoders.pop() ?? startEncoder(level);
+  const parts: Uint8Array[] = [];
+  await new Promise<void>((resolve, reject) => {
+    encoder.on('data', (part: Uint8Array) => parts.push(part)).once('error', reject);
+    if (block.byteLength > 0) encoder.write(block);
+    // The frame ends, and what comes after it would begin another one.
+    encoder.flush(constants.ZSTD_e_end, () => resolve());
+  });
+  encoder.removeAllListeners('data').removeAllListeners('error');
+  encoders.push(encoder);
+  return parts;
+}
+
+function startEncoder(level: number): ZstdCompress {
+  return createZstdCompress({
+    chunkSize: OUTPUT_BYTES,
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      [constants.ZSTD_c_checksumFlag]: 1,
+    },
+  });
+}
