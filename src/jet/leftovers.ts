@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Signalled } from '../content/transport.ts';
 import type { Engine } from '../engine/client.ts';
@@ -9,7 +10,16 @@ const OWNER = 'slipway.jet.by';
 
 /** Labels of all that a run makes in an engine: which run, and whose. */
 export function labelsOf(run: string): Readonly<Record<string, string>> {
-  return { [RUN]: run, [OWNER]: `${hostname()}:${process.pid}` };
+  return { [RUN]: run, [OWNER]: `${machine()}:${process.pid}` };
+}
+
+/** Where our process ids mean something: containers of one name have their own. */
+function machine(): string {
+  try {
+    return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return hostname();
+  }
 }
 
 /** Something that a run made and didn't remove. */
@@ -77,7 +87,7 @@ export async function leftovers(
 function isOver({ Labels: labels }: JsonObject): boolean {
   const owner = isJsonObject(labels) ? String(labels[OWNER]) : '';
   const colon = owner.lastIndexOf(':');
-  if (owner.slice(0, colon) !== hostname()) return false;
+  if (owner.slice(0, colon) !== machine()) return false;
   const pid = Number(owner.slice(colon + 1));
   if (pid === process.pid) return true;
   try {

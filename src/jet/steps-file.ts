@@ -16,6 +16,8 @@ const OF_KIND = {
 type Kind = keyof typeof OF_KIND;
 
 const DEEPEST = 20;
+/** Expressions take linear time, of which a megabyte of them makes half a minute. */
+const LONGEST_FILTER = 1000;
 
 /** What a group hands on to its members. */
 interface Inherited {
@@ -69,7 +71,11 @@ function readStep(where: Value, from: Inherited, reading: Reading): Step {
   const isOwn = Object.keys(own).length > 0;
   const tag = fields.get('tag');
   const exclude = fields.get('exclude');
-  for (const filter of [tag, exclude]) filter?.text();
+  for (const filter of [tag, exclude]) {
+    if (filter !== undefined && filter.text().length > LONGEST_FILTER) {
+      throw filter.wrong(`is longer than ${LONGEST_FILTER} characters`);
+    }
+  }
   const base = {
     where,
     credentials: isOwn ? own : from.credentials,

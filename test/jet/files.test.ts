@@ -247,6 +247,10 @@ const BAD_STEPS: Readonly<Record<string, readonly [string, RegExp]>> = {
     '- {type: manual, steps: [{service: app, command: ls}]}\n- {service: app, command: ls}',
     /manual step and not the last one/,
   ],
+  'an endless filter': [
+    `- {service: app, command: ls, exclude: "${'(a|b)*'.repeat(1000)}"}`,
+    /\[0\].exclude is longer than 1000 characters/,
+  ],
   'groups of aliases of groups': [
     ['- &a {type: serial, steps: [{service: app, command: ls}]}']
       .concat(Array.from('bcdefghijklmnopqrs', (name) => `- ${groupOfTwo(name)}`))
