@@ -1,7 +1,9 @@
+import net from 'node:net';
 import { connect } from 'node:tls';
 import { systemCode } from '../errors.ts';
 import { orAborted } from './abort.ts';
 import { connectionError, isAboutClient, isCertificateCode, isNotTls } from './connection-error.ts';
+import { isLoopback } from './origin.ts';
 import { CONNECT_TIMEOUT_MS, type RouteLookup } from './route.ts';
 import { openTunnel } from './tunnel.ts';
 
@@ -28,6 +30,9 @@ export async function probeScheme(
   signal?.throwIfAborted();
   const { proxy, connectTimeoutMs = CONNECT_TIMEOUT_MS } = (await route?.(url)) ?? {};
   const timeoutMs = wantedMs ?? connectTimeoutMs;
+  if (proxy === undefined && isLoopback(name)) {
+    if (await saysHttp(name, Number(url.port === '' ? 443 : url.port), signal)) return 'http';
+  }
   const tunnel = proxy && (await orAborted(openTunnel(proxy, url, timeoutMs), signal));
   return await new Promise((resolve, reject) => {
     const socket = connect({
@@ -57,5 +62,35 @@ export async function probeScheme(
       if (isTls) return settle(() => resolve('https'));
       settle(() => reject(connectionError(error, url)));
     });
+  });
+}
+
+/** What starts like a handshake and ends like a line: whoever speaks either answers at once. */
+const GREETING = Buffer.from('\x16\x03\x01\x00\x04\xff\x00\x00\x00\r\n\r\n', 'latin1');
+const ANSWER_MS = 1_000;
+
+/**
+ * True if a server on this machine answers in http to what isn't http. All else is left to a real
+ * handshake, for which half of a short command's time would go: TLS is not even loaded here.
+ */
+async function saysHttp(
+  host: string,
+  port: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  return await new Promise((resolve, reject) => {
+    const socket = net.connect({ host, port, ...(signal && { signal }) });
+    const settle = (isHttp: boolean): void => {
+      socket.destroy();
+      resolve(isHttp);
+    };
+    socket.setTimeout(ANSWER_MS, () => settle(false));
+    socket.on('error', () => {
+      if (signal?.aborted) reject(signal.reason);
+      else settle(false);
+    });
+    socket.on('end', () => settle(false));
+    socket.on('connect', () => socket.write(GREETING));
+    socket.once('data', (head) => settle(head.toString('latin1', 0, 7) === 'HTTP/1.'));
   });
 }
