@@ -52,5 +52,6 @@ export interface Shown {
   readonly what: string;
   readonly value: number;
   readonly atMost: number;
-  readonly unit?: string;
+  /** none: a ratio */
+  readonly unit?: 'ms' | 'MiB' | 'count';
 }

@@ -20,7 +20,7 @@ import { start } from './cases/start.ts';
 import { twice } from './cases/twice.ts';
 import { factsOf } from './machine.ts';
 import { help, type Options, readOptions } from './options.ts';
-import { render } from './report.ts';
+import { render, renderGlance } from './report.ts';
 
 const CASES: readonly Case[] = [
   machine,
@@ -81,21 +81,28 @@ async function measureAllCases(
   signal: AbortSignal,
 ): Promise<void> {
   const bench = await benchOf(options, owner, signal);
-  const texts: string[] = [await factsOf(bench, options)];
-  const tell = (text: string) => {
-    texts.push(text);
-    process.stdout.write(`${text}\n\n`);
-  };
-  process.stdout.write(`${texts[0]}\n\n`);
+  const facts = await factsOf(bench, options);
+  const tell = (text: string) => process.stdout.write(`${text}\n\n`);
+  tell(facts);
+  const texts: string[] = [];
+  const sections: Section[] = [];
   for (const one of options.cases) {
     const reason = one.missing();
-    const sections: readonly Section[] = reason === false ? await one.run(bench) : [];
-    if (reason !== false) tell(`## ${one.about}\n\nNot measured: ${reason}.`);
-    for (const section of sections) {
-      tell(render(options.isQuick ? { ...section, shows: [] } : section));
+    const measured = reason === false ? await one.run(bench) : [];
+    const before = texts.length;
+    if (reason !== false) texts.push(`## ${one.about}\n\nNot measured: ${reason}.`);
+    for (const section of measured) {
+      // Tiny images say nothing of what we hold ourselves to.
+      const kept = options.isQuick ? { ...section, shows: [] } : section;
+      sections.push(kept);
+      texts.push(render(kept));
     }
+    for (const text of texts.slice(before)) tell(text);
   }
-  if (options.out !== undefined) await writeFile(options.out, `${texts.join('\n\n')}\n`);
+  const glance = options.isQuick ? [] : [renderGlance(sections)];
+  for (const text of glance) tell(text);
+  if (options.out === undefined) return;
+  await writeFile(options.out, `${[facts, ...glance, ...texts].join('\n\n')}\n`);
 }
 
 function optionsOrEnd(): Options | undefined {

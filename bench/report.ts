@@ -89,21 +89,47 @@ export function peakShown(outcomes: readonly Outcome[], name: string, atMost: nu
 
 /** A section as Markdown; a terminal reads it too. */
 export function render({ title, about, columns, rows, shows }: Section): string {
+  const list = shows.map(shown).join('\n');
+  return [`## ${title}`, about, table(columns, rows), ...(list === '' ? [] : [list])].join('\n\n');
+}
+
+/** All figures that we hold ourselves to, in one table. */
+export function renderGlance(sections: readonly Section[]): string {
+  const rows = sections.flatMap(({ title, shows }) =>
+    shows.map((one) => [
+      `${title}: ${one.what}`,
+      figure(one.value, one.unit),
+      figure(one.atMost, one.unit),
+      verdict(one),
+    ]),
+  );
+  return ['## At a glance', table(['', 'measured', 'wanted at most', ''], rows)].join('\n\n');
+}
+
+function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = columns.map((column, at) =>
     Math.max(...[column, ...rows.map((row) => row[at] ?? '')].map((cell) => cell.length)),
   );
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join(' | ')} |`;
-  const rule = `|${widths.map((width, at) => (at === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
-  const table = [line(columns), rule, ...rows.map(line)].join('\n');
-  const list = shows.map(shown).join('\n');
-  return [`## ${title}`, about, table, ...(list === '' ? [] : [list])].join('\n\n');
+  const pad = (cell: string, at: number) =>
+    at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0);
+  const line = (cells: readonly string[]) => `| ${cells.map(pad).join(' | ')} |`;
+  const rule = widths.map((width, at) =>
+    at === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`,
+  );
+  return [line(columns), `|${rule.join('|')}|`, ...rows.map(line)].join('\n');
 }
 
-function shown({ what, value, atMost, unit = '' }: Shown): string {
-  const holds = value <= atMost ? 'holds' : '**missed**';
-  const figure = `${number(value, unit === '' ? 2 : 0)}${unit && ` ${unit}`}`;
-  return `- ${what}: ${figure}, wanted at most ${atMost}${unit && ` ${unit}`}: ${holds}`;
+function shown(one: Shown): string {
+  const { what, value, atMost, unit } = one;
+  return `- ${what}: ${figure(value, unit)}, wanted at most ${figure(atMost, unit)}: ${verdict(one)}`;
+}
+
+const verdict = ({ value, atMost }: Shown): string => (value <= atMost ? 'holds' : '**missed**');
+
+/** Ratios have no unit. */
+function figure(value: number, unit: Shown['unit']): string {
+  if (unit === undefined) return number(value, 2);
+  return `${number(value, 0)}${unit === 'count' ? '' : ` ${unit}`}`;
 }
 
 /** `1.23 (1.20–1.31)`: the median, and the quartiles. */

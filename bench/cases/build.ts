@@ -92,7 +92,7 @@ async function run(bench: Bench): Promise<Section> {
     const quickest = fastest(outcomes, (name) => !/slipway/.test(name)) ?? '';
     return {
       title: 'Files into an image, and the image into a registry',
-      about: `${FILES} files of text, ${number((FILES * sizeBytes) / MIB, 0)} MiB together, copied by a Dockerfile onto nothing. ${rounds} rounds.`,
+      about: `${FILES} files of text, ${number((FILES * sizeBytes) / MIB, 0)} MiB together, copied by a Dockerfile onto nothing. Rounds: ${rounds}.`,
       ...tableOf(outcomes),
       shows: ratioShown(outcomes, SLIPWAY, quickest, 1),
     };

@@ -51,7 +51,8 @@ export const podman: Case = {
     withOwner(bench, async (owner) => {
       const prepared = await preparePodman(owner);
       const engine = ofPodman(prepared, await startPodmanService(owner, prepared));
-      return [await cold(bench, engine, await load(bench, engine))];
+      const rounds = Math.ceil(bench.rounds / 2);
+      return [await cold({ ...bench, rounds }, engine, await load(bench, engine))];
     }),
 };
 

@@ -70,5 +70,5 @@ async function nothingToDo(bench: Bench): Promise<Section> {
 
 function requestsShown(outcomes: readonly Outcome[], name: string, atMost: number) {
   const value = named(outcomes, name)?.seen?.requests.length ?? Number.NaN;
-  return [{ what: `requests: ${name}`, value, atMost }];
+  return [{ what: `requests: ${name}`, value, atMost, unit: 'count' as const }];
 }

@@ -55,7 +55,9 @@ async function runs(bench: Bench, archive: Archive): Promise<Section> {
         'One user, one archive, one run after the other. Requests and bytes as Slipway counts them.',
       columns: ['', 'seconds', 'layers compressed', 'their MiB', 'requests', 'MiB sent'],
       rows,
-      shows: [{ what: 'layers compressed after the first run', value: again, atMost: 0 }],
+      shows: [
+        { what: 'layers compressed after the first run', value: again, atMost: 0, unit: 'count' },
+      ],
     };
   });
 }
@@ -128,7 +130,7 @@ async function registries(bench: Bench, { file }: Archive): Promise<Section> {
   const outcomes = await contest(bench, 'two registries', contenders, { rounds });
   return {
     title: 'One registry, and two in the same run',
-    about: `The archive, gzip, ${rounds} rounds. Requests and bytes are those of the first registry.`,
+    about: `The archive, gzip; rounds: ${rounds}. Requests and bytes are those of the first registry.`,
     ...tableOf(outcomes),
     shows: ratioShown(outcomes, TWO, ONE, 1.5),
   };
