@@ -58,7 +58,8 @@ export async function bringSteps(
   { signal }: Signalled,
 ): Promise<void> {
   const { document } = await readManifest(graph.source, await graph.root(), { signal });
-  if (document.kind === 'manifest') return;
+  // Where two engines run, the one that is asked need not be the one that builds.
+  if (document.kind === 'manifest' || engine.product !== 'podman') return;
   const missing: Graph[] = [];
   for (const entry of document.manifests.slice(0, MOST_STEPS)) {
     const step = graphOf(graph.source, entry, graph.name);
