@@ -103,10 +103,10 @@ export class SlipwayError extends Error {
   readonly facts: ErrorFacts;
 
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
-    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    super(visible(message), facts.cause === undefined ? undefined : { cause: facts.cause });
     this.name = 'SlipwayError';
     this.code = code;
-    this.facts = facts;
+    this.facts = facts.hint === undefined ? facts : { ...facts, hint: visible(facts.hint) };
   }
 
   get hint(): string | undefined {
@@ -120,6 +120,17 @@ export class SlipwayError extends Error {
     if (this.stack !== undefined) error.stack = this.stack;
     return error;
   }
+}
+
+/**
+ * Control characters and direction overrides as escapes: a text in quotes keeps some of them, and
+ * not everybody who prints a message makes it harmless.
+ */
+function visible(text: string): string {
+  return text.replace(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** True for a Slipway error, with one of `codes` if any are given. */

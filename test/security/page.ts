@@ -95,4 +95,8 @@ These rules hold everywhere in Slipway:
 Each row below is a test. Where a registry is attacked or attacks, the command runs against it, and
 where a login could go astray, somebody else's server writes down all that arrives. The identifiers are
 advisories of other tools for the same kind of mistake. \`slipway --debug\` shows what is sent where.
+
+Beside these, \`test/security/fuzz\` changes manifests, indexes, configs, references, headers, Dockerfiles
+and archives at random, a hundred thousand of each in \`npm run test:long\`: each is read, or refused in
+our words, in time, and nothing is written outside of its folder.
 `;
