@@ -79,6 +79,13 @@ export function longerShown(
   return [{ what: `time: ${one} − ${other}`, value, atMost, unit: 'ms' }];
 }
 
+/** Requests of a contender to the registry. */
+export function requestsShown(outcomes: readonly Outcome[], name: string, atMost: number): Shown[] {
+  const seen = named(outcomes, name)?.seen;
+  if (seen === undefined) return [];
+  return [{ what: `requests: ${name}`, value: seen.requests.length, atMost, unit: 'count' }];
+}
+
 /** The largest of a contender's peaks, MiB. */
 export function peakShown(outcomes: readonly Outcome[], name: string, atMost: number): Shown[] {
   const costs: readonly Cost[] = named(outcomes, name)?.costs ?? [];

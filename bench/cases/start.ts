@@ -1,8 +1,8 @@
 import { missing } from '../../test/rig/programs.ts';
 import type { Bench, Case, Section } from '../bench.ts';
-import { type Contender, contest, type Outcome, secondTime } from '../contest.ts';
+import { type Contender, contest, secondTime } from '../contest.ts';
 import { prepareLayout } from '../images/layout.ts';
-import { longerShown, named, ratioShown, tableOf } from '../report.ts';
+import { longerShown, ratioShown, requestsShown, tableOf } from '../report.ts';
 import { layoutPublishers } from '../tools.ts';
 
 const NODE = 'node -e 0';
@@ -66,9 +66,4 @@ async function nothingToDo(bench: Bench): Promise<Section> {
     ...tableOf(outcomes),
     shows: [...requestsShown(outcomes, 'slipway', 2), ...ratioShown(outcomes, 'slipway', NODE, 3)],
   };
-}
-
-function requestsShown(outcomes: readonly Outcome[], name: string, atMost: number) {
-  const value = named(outcomes, name)?.seen?.requests.length ?? Number.NaN;
-  return [{ what: `requests: ${name}`, value, atMost, unit: 'count' as const }];
 }
