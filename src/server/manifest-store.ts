@@ -28,6 +28,8 @@ export interface ManifestStore {
 }
 
 const MAX_CACHED_BYTES = 16 * 1024 * 1024;
+/** What an entry of the cache takes besides its bytes. */
+const ENTRY_BYTES = 1024;
 const MAX_LINKS = 100_000;
 
 /**
@@ -41,14 +43,21 @@ export function createManifestStore(): ManifestStore {
   let linkCount = 0;
 
   const remember = (manifest: StoredManifest) => {
-    const { digest, size } = manifest.descriptor;
+    const { descriptor } = manifest;
+    const { digest } = descriptor;
     if (cache.has(digest)) return;
-    cache.set(digest, manifest);
-    cachedBytes += size;
-    for (const [oldest, { descriptor }] of cache) {
+    // A copy of its own: small buffers are parts of one that they would keep in memory as a whole.
+    cache.set(digest, { descriptor, bytes: new Uint8Array(manifest.bytes) });
+    cachedBytes += descriptor.size + ENTRY_BYTES;
+    for (const [
+      oldest,
+      {
+        descriptor: { size: oldestSize },
+      },
+    ] of cache) {
       if (cachedBytes <= MAX_CACHED_BYTES) break;
       cache.delete(oldest);
-      cachedBytes -= descriptor.size;
+      cachedBytes -= oldestSize + ENTRY_BYTES;
     }
   };
 

@@ -4,7 +4,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
+import { openLayout } from '../../src/layout/layout.ts';
+import { isDigest } from '../../src/oci/digest.ts';
 import { MEDIA_TYPE } from '../../src/oci/mediatype.ts';
+import { createManifestStore } from '../../src/server/manifest-store.ts';
 import {
   descriptor,
   digestOfJson,
@@ -344,4 +347,20 @@ test('two registries can serve one folder at the same time', async (t) => {
   assert.deepEqual(listed, [...tags, 'v1']);
   await two.ask('DELETE', manifestPath(digestOfJson(image)));
   assert.equal(await digestAt(one, 'v1'), undefined);
+});
+
+test('a manifest that is remembered keeps no more memory than its own', async (t) => {
+  const storage = await temporaryFolder(t);
+  const rig = await startRig(t, { storage });
+  const image = await pushImage(rig, APP);
+  await rig.put(APP, 'v1', image);
+  const layout = await openLayout(join(storage, APP));
+  const store = createManifestStore();
+  const digest = digestOfJson(image);
+  assert.ok(isDigest(digest));
+  await store.read(layout, digest);
+  const remembered = await store.read(layout, digest);
+  await layout.close();
+  assert.ok(remembered);
+  assert.equal(remembered.bytes.buffer.byteLength, encode(image).byteLength);
 });
