@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
+import path from 'node:path';
 import { describe, it } from 'node:test';
 import { serveRaw } from '../http/servers.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
@@ -77,6 +79,41 @@ describe('bp', { skip }, async () => {
     const told = await dimg(project.folder, ...bp);
     assert.ok(told.includes('dimg a: git_archive [USING CACHE]'), 'what was built stays');
     for (const name of ['half/a', 'half/b']) assert.deepEqual(await tagsOf(name), ['latest']);
+  });
+
+  it('makes stages anew whose commit the repository lost, and what is made of them', async (t) => {
+    const project = await makeProject(t, {
+      'werf.yaml': [
+        ...['project: lost', '---'],
+        ...['artifact: made', 'from: base', 'git: [{ to: /src }]', '---'],
+        ...[
+          'dimg: ~',
+          'from: base',
+          'import: [{ artifact: made, add: /src/file, to: /got, after: setup }]',
+        ],
+      ].join('\n'),
+      file: 'first',
+    });
+    const { folder, git } = project;
+    await dimg(folder, 'build');
+    await writeFile(path.join(folder, 'file'), 'second');
+    await git('commit', '--quiet', '--all', '--amend', '--message=other');
+    await git('reflog', 'expire', '--expire=now', '--all');
+    await git('gc', '--quiet', '--prune=now');
+    const { stdout, stderr, code } = await tryDimg(folder, 'bp', `${host}/lost`);
+    assert.equal(code, 0, stderr);
+    assert.equal(
+      stderr.match(/which this repository doesn't have: they are made anew/g)?.length,
+      1,
+    );
+    assert.match(stdout, /artifact made: git_archive +\[BUILDING\]/);
+    // Its signature is what it was; that the files are others is seen all the same.
+    assert.match(stdout, /dimg: after_setup_artifact +\[BUILDING\]/);
+    const again = await dimg(folder, 'bp', `${host}/lost`);
+    assert.ok(
+      again.every((each) => / \[(?:EXIST|USING CACHE)\]$/.test(each)),
+      again.join('\n'),
+    );
   });
 
   it('ends as soon as the registry refuses it', async (t) => {
