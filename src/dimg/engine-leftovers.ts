@@ -1,15 +1,15 @@
-import { hostname } from 'node:os';
 import type { Signalled } from '../content/transport.ts';
 import type { Engine } from '../engine/client.ts';
-import { isSlipwayError, systemCode } from '../errors.ts';
+import { isSlipwayError } from '../errors.ts';
 import { isJsonObject } from '../oci/json.ts';
+import { isOwnerGone, ownerLabel } from '../run/owner.ts';
 
 const PROJECT_LABEL = 'io.slipway.dimg';
 const PROCESS_LABEL = 'io.slipway.process';
 
 /** Labels of the containers of a project, by which they are found if nobody removes them. */
 export function containerLabels(project: string): Readonly<Record<string, string>> {
-  return { [PROJECT_LABEL]: project, [PROCESS_LABEL]: `${process.pid}@${hostname()}` };
+  return { [PROJECT_LABEL]: project, [PROCESS_LABEL]: ownerLabel() };
 }
 
 /**
@@ -55,23 +55,10 @@ export async function removeLeftovers(
   const containers = { label: labelled(PROJECT_LABEL) };
   for (const { Id, Labels } of await find('/containers/json', containers, 'list containers')) {
     const owner = isJsonObject(Labels) ? Labels[PROCESS_LABEL] : undefined;
-    if (isGone(owner)) await remove('containers', Id);
+    if (isOwnerGone(owner)) await remove('containers', Id);
   }
   const images = { label: labelled('werf'), dangling: ['true'] };
   for (const { Id } of await find('/images/json', images, 'list images')) {
     await remove('images', Id);
-  }
-}
-
-/** A process of this machine that isn't there any more. */
-function isGone(owner: unknown): boolean {
-  const [, pid, host] = /^([0-9]{1,10})@(.+)$/s.exec(String(owner)) ?? [];
-  if (pid === undefined || host !== hostname()) return false;
-  const id = Number(pid);
-  try {
-    process.kill(id, 0);
-    return false;
-  } catch (error) {
-    return systemCode(error) === 'ESRCH';
   }
 }

@@ -1,25 +1,15 @@
-import { readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
 import type { Signalled } from '../content/transport.ts';
 import type { Engine } from '../engine/client.ts';
-import { isSlipwayError, systemCode } from '../errors.ts';
+import { isSlipwayError } from '../errors.ts';
 import { isJsonObject, type JsonObject } from '../oci/json.ts';
+import { isOwnerGone, ownerLabel } from '../run/owner.ts';
 
 const RUN = 'slipway.jet';
 const OWNER = 'slipway.jet.by';
 
 /** Labels of all that a run makes in an engine: which run, and whose. */
 export function labelsOf(run: string): Readonly<Record<string, string>> {
-  return { [RUN]: run, [OWNER]: `${machine()}:${process.pid}` };
-}
-
-/** Where our process ids mean something: containers of one name have their own. */
-function machine(): string {
-  try {
-    return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
-  } catch {
-    return hostname();
-  }
+  return { [RUN]: run, [OWNER]: ownerLabel() };
 }
 
 /** Something that a run made and didn't remove. */
@@ -85,15 +75,7 @@ export async function leftovers(
 
 /** A run that goes on keeps what it made; one of another machine is one that may go on. */
 function isOver({ Labels: labels }: JsonObject): boolean {
-  const owner = isJsonObject(labels) ? String(labels[OWNER]) : '';
-  const colon = owner.lastIndexOf(':');
-  if (owner.slice(0, colon) !== machine()) return false;
-  const pid = Number(owner.slice(colon + 1));
-  if (pid === process.pid) return true;
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return systemCode(error) === 'ESRCH';
-  }
+  const owner = isJsonObject(labels) ? labels[OWNER] : undefined;
+  // What we made ourselves is asked for when our run is over.
+  return owner === ownerLabel() || isOwnerGone(owner);
 }
