@@ -97,6 +97,12 @@ function placesOf(value: unknown, found: Place[] = []): readonly Place[] {
   return found;
 }
 
+/** Gives an object a key of its own, whatever it is called. */
+function give(node: object, key: string, given: unknown): void {
+  const value = structuredClone(given);
+  Object.defineProperty(node, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
 function wrapped(value: unknown, levels: number): unknown {
   let all = value;
   for (let level = 0; level < levels; level++) all = level % 2 === 0 ? [all] : { a: all };
@@ -113,13 +119,17 @@ export function mutateJson(random: Random, corpus: readonly object[]): Buffer {
     const value = node[key];
     switch (random.below(8)) {
       case 0:
-        node[key] = random.of(VALUES);
+        node[key] = structuredClone(random.of(VALUES));
         break;
       case 1:
         if (node !== (document as object)) delete node[key];
         break;
       case 2:
-        node[random.of([key.toUpperCase(), `${key} `, '__proto__', 'constructor', 'size'])] = value;
+        give(
+          node,
+          random.of([key.toUpperCase(), `${key} `, '__proto__', 'constructor', 'size']),
+          value,
+        );
         break;
       case 3:
         node[key] = wrapped(value, random.of([1, 2, 60, 70, 500]));
