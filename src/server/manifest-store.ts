@@ -27,7 +27,7 @@ export interface ManifestStore {
   links(layout: Layout, digest: Digest): Promise<ManifestLinks | undefined>;
 }
 
-const MAX_CACHED_BYTES = 16 * 1024 * 1024;
+const MAX_CACHED_BYTES = 8 * 1024 * 1024;
 /** What an entry of the cache takes besides its bytes. */
 const ENTRY_BYTES = 1024;
 const MAX_LINKS = 100_000;

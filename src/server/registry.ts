@@ -37,7 +37,7 @@ const DEFAULTS = {
   graceMs: 2_000,
 } as const;
 
-/** Each takes 64 KiB or more of memory while a body is on its way. */
+/** Each takes 32 KiB or more of memory while a body is on its way. */
 const MAX_CONNECTIONS = 512;
 
 /**

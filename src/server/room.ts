@@ -20,10 +20,11 @@ export interface HeldBody {
   release(): void;
 }
 
-/** A connection costs so little memory at least, whatever is on its way on it. */
+/** So much of a body is held without asking whether there is room. */
 export const SMALL_BODY_BYTES = 64 * 1024;
 const MAX_BLOCK_BYTES = 512 * 1024;
-const ALL_BLOCKS_BYTES = 16 * 1024 * 1024;
+const MIN_BLOCK_BYTES = 32 * 1024;
+const ALL_BLOCKS_BYTES = 8 * 1024 * 1024;
 /** Eight of the longest manifests. */
 const ALL_HELD_BYTES = 32 * 1024 * 1024;
 
@@ -39,7 +40,7 @@ export function createRoom(): Room {
     },
     blockBytes() {
       const share = Math.floor(ALL_BLOCKS_BYTES / (bodies + 1));
-      return Math.min(MAX_BLOCK_BYTES, Math.max(SMALL_BODY_BYTES, share));
+      return Math.min(MAX_BLOCK_BYTES, Math.max(MIN_BLOCK_BYTES, share));
     },
     hold() {
       let ownBytes = 0;
