@@ -96,7 +96,7 @@ import: [{ artifact: assets, add: /built, to: /public, after: setup }]
 docker: { CMD: [sh] }
 `;
     const assets =
-      'artifact: assets\nfrom: base\ngit: [{ to: /src, add: /assets, stageDependencies: { install: ["*"] } }]\nshell: { install: [cat /src/style > /built] }\n';
+      'project: four\n---\nartifact: assets\nfrom: base\ngit: [{ to: /src, add: /assets, stageDependencies: { install: ["*"] } }]\nshell: { install: [cat /src/style > /built] }\n';
     const project = await makeProject(t, {
       'werf.yaml': `${assets}${names.map(document).join('')}`,
       'assets/style': 's',
