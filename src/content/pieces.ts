@@ -6,13 +6,18 @@ export interface Pieces<Owner extends object> {
   /**
    * Lets a piece be sent, if nobody did before, and waits for it.
    *
-   * @returns how it came; `isOwn` is true for the owner that it was sent for
+   * @returns how it came; `isOwn` is true for the owner that it was sent for, `isAgain` for one who
+   * has asked for it before
    */
   want(
     owner: Owner,
     digest: Digest,
     send: (signal: AbortSignal) => Promise<PushOutcome>,
-  ): Promise<{ readonly outcome: PushOutcome; readonly isOwn: boolean }>;
+  ): Promise<{
+    readonly outcome: PushOutcome;
+    readonly isOwn: boolean;
+    readonly isAgain: boolean;
+  }>;
   /** An owner gave up: what nobody else needs is cut. */
   withdraw(owner: Owner, reason: unknown): void;
   /** Lets a piece be sent once more. */
@@ -38,8 +43,9 @@ export function createPieces<Owner extends object>(signal: AbortSignal | undefin
         piece = { sending: send(both), stop, first: owner, owners: new Set() };
         pieces.set(digest, piece);
       }
+      const isAgain = piece.owners.has(owner);
       piece.owners.add(owner);
-      return { outcome: await piece.sending, isOwn: piece.first === owner };
+      return { outcome: await piece.sending, isOwn: piece.first === owner, isAgain };
     },
     withdraw(owner, reason) {
       for (const [digest, { owners, stop }] of pieces) {

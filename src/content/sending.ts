@@ -103,8 +103,10 @@ export function createSending({
     descriptor: Descriptor,
     send: (signal: AbortSignal) => Promise<PushOutcome>,
   ): Promise<void> => {
-    const { outcome, isOwn } = await item.place.pieces.want(item, descriptor.digest, send);
-    account(item, descriptor, isOwn ? outcome : { status: 'present', bytesSent: 0 });
+    const { pieces } = item.place;
+    const { outcome, isOwn, isAgain } = await pieces.want(item, descriptor.digest, send);
+    // A layer that was sent while it was made is a blob of the finished image once more.
+    if (!isAgain) account(item, descriptor, isOwn ? outcome : { status: 'present', bytesSent: 0 });
   };
 
   const markPresent = (item: Item, descriptor: Descriptor): Promise<void> =>
