@@ -82,6 +82,7 @@ export interface ImageFlags {
   readonly allPlatforms?: boolean;
   readonly compression?: 'gzip' | 'zstd' | 'gzip,zstd' | 'none' | 'keep';
   readonly compressionLevel?: number;
+  readonly forceCompression?: boolean;
   readonly types?: MediaTypeFamily;
 }
 
@@ -102,7 +103,15 @@ export function addImageFlags(command: Command): Command {
         'how layers that are not compressed are sent; none and keep leave them, gzip,zstd makes both variants of one index (default: gzip)',
       ).choices(['gzip', 'zstd', 'gzip,zstd', 'none', 'keep']),
     )
-    .option('--compression-level <N>', 'gzip 1 to 9, zstd 1 to 19', wholeNumber)
+    .option(
+      '--compression-level <N>',
+      'gzip 1 to 9 (default: 4), zstd 1 to 19 (default: 3)',
+      wholeNumber,
+    )
+    .option(
+      '--force-compression',
+      'also compress layers anew that are compressed already: digests change',
+    )
     .addOption(
       new Option(
         '--types <FAMILY>',
@@ -131,7 +140,16 @@ function singleNeedsOne(): SlipwayError {
 /** How layers are to be compressed, each variant; none leaves them as they are. */
 export function compressionSettings(flags: ImageFlags): readonly CompressionSettings[] {
   const format = flags.compression ?? 'gzip';
-  if (format === 'none' || format === 'keep') return [];
+  if (format === 'none' || format === 'keep') {
+    if (flags.forceCompression !== true) return [];
+    throw new SlipwayError(
+      'USAGE',
+      `--force-compression does not go with --compression ${format}`,
+      {
+        hint: 'say --compression gzip or --compression zstd, or leave one of them out',
+      },
+    );
+  }
   if (format === 'gzip,zstd') return bothVariants(flags);
   const level = flags.compressionLevel;
   if (level !== undefined) checkLevel(format, level, format === 'gzip' ? 9 : 19);

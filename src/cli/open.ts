@@ -111,22 +111,32 @@ export async function derive(
     platforms === undefined ? graph : await reducePlatforms(graph, platforms, { single, signal });
   const typed =
     flags.types === undefined ? reduced : await convertTypes(reduced, flags.types, { signal });
-  return await compress(context, typed, compressionSettings(flags));
+  return await compress(context, typed, compressionSettings(flags), flags.forceCompression);
 }
 
-/** The image with its layers compressed, each variant; without settings as it is. */
+/**
+ * The image with its layers compressed, each variant; without settings as it is.
+ *
+ * @param again also layers that are compressed already
+ */
 export async function compress(
   context: Context,
   graph: Graph,
   settings: readonly CompressionSettings[],
+  again = false,
 ): Promise<Graph> {
   const [first, second] = settings;
   if (first === undefined) return graph;
   // What comes by once can't be compressed twice.
   if (second !== undefined) await graph.root();
-  const compressed = await compressAs(context, graph, first);
+  if (again) {
+    const message = `layers of ${graph.name} are compressed anew, so its digests change`;
+    context.emit({ type: 'warning', message });
+  }
+  const compressed = await compressAs(context, graph, first, again);
   if (second === undefined) return compressed;
-  const other = await compressAs(context, { ...graph, source: compressed.source }, second);
+  const { source } = compressed;
+  const other = await compressAs(context, { ...graph, source }, second, again);
   return joinVariants(compressed, other, { signal: context.signal });
 }
 
@@ -134,12 +144,14 @@ async function compressAs(
   context: Context,
   graph: Graph,
   settings: CompressionSettings,
+  again: boolean,
 ): Promise<Graph> {
   const { signal, emit } = context;
   collectLessOften();
   return await compressLayers(graph, {
     run: context.compressions,
     settings,
+    again,
     store: await context.store(),
     table: createCompressionTable(await context.hints(), join(await context.home(), 'locks')),
     emit,

@@ -56,14 +56,19 @@ async function copyImage(
   const image = await openImage(context, from);
   const images: PublishedImage[] = [];
   const finishes: (() => Promise<void>)[] = [];
-  const asIs = await derive(context, image, { ...flags, compression: 'keep' });
+  const asIs = await derive(context, image, {
+    ...flags,
+    compression: 'keep',
+    forceCompression: false,
+  });
   let compressed = asIs;
   for (const location of to) {
     const { destination, finish, isCompressed, fit } = await openTarget(context, location);
     const settings = compressionSettings(flags);
-    const wantsCompression = flags.compression !== undefined || isCompressed;
+    const wantsCompression =
+      flags.compression !== undefined || flags.forceCompression === true || isCompressed;
     if (wantsCompression && compressed === asIs) {
-      compressed = await compress(context, asIs, settings);
+      compressed = await compress(context, asIs, settings, flags.forceCompression);
     }
     const wanted = wantsCompression ? compressed : asIs;
     const graph = fit === undefined ? wanted : await fit(wanted, wantedPlatforms(flags)?.[0]);

@@ -1,9 +1,18 @@
+import { SlipwayError } from '../../errors.ts';
+import { parseConfig } from '../../oci/config.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { DOCUMENT_LIMITS } from '../../oci/json.ts';
 import type { ImageManifest } from '../../oci/manifest.ts';
-import { compressionOf, isNonDistributable } from '../../oci/mediatype.ts';
+import {
+  compressionOf,
+  isConfigType,
+  isNonDistributable,
+  withCompression,
+} from '../../oci/mediatype.ts';
 import { type Graph, walk } from '../graph.ts';
 import { canLook, type Fetcher, type Looker } from '../transport.ts';
+import { readDocument } from '../verify.ts';
 import {
   type CompressedLayer,
   type CompressionSettings,
@@ -30,10 +39,13 @@ export function createCompressionRun(): CompressionRun {
 export interface CompressLayersOptions extends LayerOptions {
   /** what else this run compresses: a layer of several images is compressed once */
   readonly run?: CompressionRun;
+  /** also layers that are compressed already: the digests of the image change */
+  readonly again?: boolean;
 }
 
 /**
- * Compresses every layer that isn't compressed yet; all others stay as they are.
+ * Compresses every layer that isn't compressed yet; all others stay as they are, unless they are to
+ * be compressed again.
  *
  * A layer that was compressed before has a digest at once, and its bytes are made again only if
  * somebody reads them. The others are `pending`: each is made once, checked against its diffID, and
@@ -50,6 +62,11 @@ export async function compressLayers(graph: Graph, options: CompressLayersOption
   const layers = new Map<Digest, CompressedLayer>();
   for (const layer of raws) {
     layers.set(layer.digest, inRun(layer, arriving ?? graph.source, options));
+  }
+  if (options.again === true && arriving === undefined) {
+    for (const { packed, raw } of await packedLayers(graph, signal)) {
+      layers.set(packed.digest, inRun(raw, { packed, source: graph.source }, options));
+    }
   }
   if (layers.size === 0) return graph;
 
@@ -100,6 +117,44 @@ async function rawLayers(
   return [...layers.values()];
 }
 
+/** The layers of images that are compressed, each once, and what they are without. */
+async function packedLayers(
+  graph: Graph,
+  signal: AbortSignal | undefined,
+): Promise<readonly { readonly packed: Descriptor; readonly raw: Descriptor }[]> {
+  const layers = new Map<Digest, { packed: Descriptor; raw: Descriptor }>();
+  const { manifests } = await walk(graph.source, await graph.root(), { signal });
+  for (const { descriptor, document } of manifests) {
+    // What isn't an image, an artifact say, has layers that nobody unpacks.
+    if (document.kind === 'index' || !isConfigType(document.config.mediaType)) continue;
+    if (!document.layers.some(isPacked)) continue;
+    const maxBytes = DOCUMENT_LIMITS.configBytes;
+    const bytes = await readDocument(graph.source, document.config, { signal, maxBytes });
+    const { diffIds } = parseConfig(bytes);
+    if (diffIds.length !== document.layers.length) {
+      throw new SlipwayError(
+        'CONTENT_INVALID',
+        `${descriptor.digest} has ${document.layers.length} layers, and its config ${diffIds.length}`,
+        { digest: descriptor.digest, side: 'source' },
+      );
+    }
+    for (const [at, packed] of document.layers.entries()) {
+      const mediaType = withCompression(packed.mediaType, 'none');
+      const digest = diffIds[at];
+      if (mediaType === undefined || digest === undefined || !isPacked(packed)) continue;
+      layers.set(packed.digest, { packed, raw: { mediaType, digest, size: packed.size } });
+    }
+  }
+  return [...layers.values()];
+}
+
+function isPacked(layer: Descriptor): boolean {
+  const compression = compressionOf(layer.mediaType);
+  return (
+    compression !== undefined && compression !== 'none' && !isNonDistributable(layer.mediaType)
+  );
+}
+
 function isRaw(layer: Descriptor): boolean {
   return compressionOf(layer.mediaType) === 'none' && !isNonDistributable(layer.mediaType);
 }
@@ -126,7 +181,7 @@ function withLayers(
     layers.find((layer) => layer.known()?.digest === digest);
   return {
     ...(canLook(source)
-      ? { has: (descriptor, how) => source.has(layerOf(descriptor)?.from ?? descriptor, how) }
+      ? { has: (descriptor, how) => source.has(layerOf(descriptor)?.source ?? descriptor, how) }
       : {}),
     fetch(descriptor, options) {
       const made = layerOf(descriptor);

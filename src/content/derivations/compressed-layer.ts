@@ -1,10 +1,11 @@
 import { type CompressOptions, compress } from '../../bytes/compress.ts';
+import { decompress } from '../../bytes/inflate.ts';
 import type { Bytes } from '../../bytes/stream.ts';
 import { SlipwayError } from '../../errors.ts';
 import { type Emit, silent } from '../../events.ts';
 import { type Descriptor, sameContent } from '../../oci/descriptor.ts';
-import type { Digest } from '../../oci/digest.ts';
-import { withCompression } from '../../oci/mediatype.ts';
+import { type Digest, digestAlgorithm, startDigest } from '../../oci/digest.ts';
+import { compressionOf, withCompression } from '../../oci/mediatype.ts';
 import type { ArrivedLayer, Arriving } from '../arriving.ts';
 import type { PendingBlob } from '../graph.ts';
 import type { Ingest, IngestTarget } from '../ingest.ts';
@@ -46,14 +47,25 @@ export interface LayerOptions extends Signalled {
 
 /** A layer that becomes a compressed one. */
 export interface CompressedLayer extends PendingBlob {
+  /** the blob that its source has */
+  readonly source: Descriptor;
   /** What it is or was when it is made; starts to make it only if nobody knows. */
   described(): Promise<Descriptor>;
   /** the same, if it is known by now */
   known(): Descriptor | undefined;
 }
 
-/** Where the bytes of a layer are. */
-export type LayerOrigin = Fetcher | Arriving;
+/** Where the bytes of a layer are: raw, or compressed in another way. */
+export type LayerOrigin = Fetcher | Arriving | PackedLayer;
+
+/** A layer that is compressed already. */
+export interface PackedLayer {
+  readonly source: Fetcher;
+  readonly packed: Descriptor;
+}
+
+/** What gzip can reach at most: more is nothing but a bomb. */
+const MOST_RATIO = 1100;
 
 /** What the table says, unless nothing compressed can be like that. */
 export function recall(
@@ -99,14 +111,24 @@ export function compressedLayer(
     return turn;
   };
 
+  const told = ({ digest, size }: Descriptor, bytes: Bytes): Bytes =>
+    counted(bytes, (count) => emit({ type: 'compress.progress', digest, size, bytes: count }));
+
   const rawBytes = async (): Promise<{ readonly from: Descriptor; readonly raw: Bytes }> => {
     if ('fetch' in origin) {
       const read = verifiedOpen(announced, fetching(origin, announced, { signal }));
-      return { from: announced, raw: openAtSource(read)(0) };
+      return { from: announced, raw: told(announced, openAtSource(read)(0)) };
+    }
+    if ('packed' in origin) {
+      const read = verifiedOpen(origin.packed, fetching(origin.source, origin.packed, { signal }));
+      return {
+        from: announced,
+        raw: unpacked(origin.packed, told(announced, openAtSource(read)(0)), diffId),
+      };
     }
     const { size, bytes } = await waitForTurn(origin);
     const from = { ...announced, size };
-    return { from, raw: openAtSource(() => verifiedBytes(from, bytes))(0) };
+    return { from, raw: told(from, openAtSource(() => verifiedBytes(from, bytes))(0)) };
   };
 
   const compressed = async (): Promise<Descriptor> => {
@@ -115,10 +137,7 @@ export function compressedLayer(
     started.resolve(ingest);
     const { digest, size } = from;
     try {
-      const told = counted(raw, (bytes) =>
-        emit({ type: 'compress.progress', digest, size, bytes }),
-      );
-      for await (const chunk of compress(told, settings.format, settings)) {
+      for await (const chunk of compress(raw, settings.format, settings)) {
         await ingest.write(chunk);
       }
       const made = await ingest.commit();
@@ -179,6 +198,7 @@ export function compressedLayer(
 
   const layer: CompressedLayer = {
     from: announced,
+    source: 'packed' in origin ? origin.packed : announced,
     mediaType,
     make() {
       making ??= make();
@@ -213,6 +233,27 @@ export function compressedLayer(
     },
   };
   return layer;
+}
+
+/** What is in a compressed layer, checked against its diffID at the end. */
+async function* unpacked(packed: Descriptor, bytes: Bytes, diffId: Digest): Bytes {
+  const format = compressionOf(packed.mediaType);
+  const digester = startDigest(digestAlgorithm(diffId));
+  const raw =
+    format === 'none' || format === undefined
+      ? bytes
+      : decompress(bytes, format, { what: packed.digest, maxRatio: MOST_RATIO });
+  for await (const chunk of raw) {
+    digester.update(chunk);
+    yield chunk;
+  }
+  const found = digester.digest();
+  if (found === diffId) return;
+  throw new SlipwayError(
+    'DIGEST_MISMATCH',
+    `${packed.digest} unpacks to ${found}, and its image's config says ${diffId}`,
+    { digest: packed.digest, side: 'source' },
+  );
 }
 
 /** The table is right now, but what stands above this layer was made with the wrong entry. */
