@@ -87,12 +87,14 @@ const behindArtifact = (referrers: Answer): Answer =>
 const deep = (levels: number) => `{"tags":${'['.repeat(levels)}${']'.repeat(levels)}}`;
 
 /** A page of almost 4 MiB: many short tags, or fewer long ones. */
-function fullPage(page: number, count: number, filler = ''): string {
-  const first = 1_000_000 * page;
+function fullPage(count: number, filler: string): string {
   return JSON.stringify({
-    tags: Array.from({ length: count }, (_, nth) => `${filler}${first + nth}-page`),
+    tags: Array.from({ length: count }, (_, nth) => `${filler}${nth}-page`),
   });
 }
+
+const SHORT_TAGS = fullPage(280_000, '');
+const LONG_TAGS = fullPage(30_000, 'x'.repeat(110));
 
 function fullListOfReferrers(page: number): string {
   const manifests = Array.from({ length: 9_000 }, (_, nth) => ({
@@ -126,10 +128,8 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
     endlessBody(200, '', {})(request, response);
   }),
   tags: endlessBody(200, '{"tags":["'),
-  pages: (request, response) =>
-    send(response, nextPage(request), fullPage(pageOf(request), 250_000)),
-  'pages-of-long-tags': (request, response) =>
-    send(response, nextPage(request), fullPage(pageOf(request), 30_000, 'x'.repeat(110))),
+  pages: (request, response) => send(response, nextPage(request), SHORT_TAGS),
+  'pages-of-long-tags': (request, response) => send(response, nextPage(request), LONG_TAGS),
   'empty-pages': (request, response) => send(response, nextPage(request), '{"tags":[]}'),
   'same-page': (request, response) => {
     const link = `<${request.url?.split('?')[0]}?page=1>; rel="next"`;
