@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { startDockerd } from '../../test/rig/dockerd.ts';
 import { preparePodman } from '../../test/rig/podman.ts';
@@ -7,6 +7,7 @@ import type { Bench, Case, Section } from '../bench.ts';
 import { type Contender, contest, type Place, withOwner } from '../contest.ts';
 import { kept } from '../images/kept.ts';
 import { cutText, sourcesKey } from '../images/layer.ts';
+import { linkOrCopy } from '../images/link.ts';
 import { fastest, number, ratioShown, tableOf } from '../report.ts';
 import { slipway } from '../tools.ts';
 
@@ -103,7 +104,7 @@ async function run(bench: Bench): Promise<Section> {
 async function makeContext(context: string, files: string, count: number): Promise<void> {
   await mkdir(path.join(context, 'files'), { recursive: true });
   for (const name of await readdir(files)) {
-    await link(path.join(files, name), path.join(context, 'files', name));
+    await linkOrCopy(path.join(files, name), path.join(context, 'files', name));
   }
   await writeFile(path.join(context, 'files/number'), `${count}`);
   await writeFile(path.join(context, 'Dockerfile'), 'FROM scratch\nCOPY files /files\n');

@@ -29,8 +29,8 @@ async function run(bench: Bench): Promise<Section> {
   const { columns, rows } = tableOf(outcomes);
   const withoutCounts = (cells: readonly string[]) => cells.slice(0, 4);
   return {
-    title: 'A layer of 4 GiB',
-    about: `One layer of ${number(layerBytes / 1024 ** 3, 2)} GiB in a layout: an eighth text, the rest random bytes. One round.`,
+    title: `A single layer of ${number(layerBytes / 1024 ** 3, 2)} GiB into a registry`,
+    about: `In a layout: an eighth text, the rest random bytes. One round.`,
     columns: withoutCounts(columns),
     rows: rows.map(withoutCounts),
     shows: [...peakShown(outcomes, AS_IT_IS, 150), ...peakShown(outcomes, GZIP, 200)],

@@ -1,8 +1,9 @@
-import { link, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Bench } from '../bench.ts';
 import { kept } from './kept.ts';
 import { addImage, addRandomLayer, type Layer, startLayout, writeNames } from './layout.ts';
+import { linkOrCopy } from './link.ts';
 
 const MIB = 1024 * 1024;
 
@@ -61,9 +62,7 @@ export async function storeFamily(
 
 async function linkBlobs(from: string, to: string): Promise<void> {
   for (const name of await readdir(path.join(from, 'blobs/sha256'))) {
-    const [file, copy] = [from, to].map((layout) => path.join(layout, 'blobs/sha256', name));
-    await link(file ?? '', copy ?? '').catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
+    const [file = '', copy = ''] = [from, to].map((one) => path.join(one, 'blobs/sha256', name));
+    await linkOrCopy(file, copy);
   }
 }
