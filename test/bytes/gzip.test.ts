@@ -69,6 +69,15 @@ test('gzip: a higher level gives fewer bytes, noise hardly more than its own len
   assert.ok(stored.byteLength < 4 * MIB + 400, `${stored.byteLength}`);
 });
 
+test('gzip: every level gives back what went in, also across blocks that look back', async () => {
+  const parts = [prose(300_000), noise(40_000), Buffer.alloc(99_999), prose(300_000), noise(7)];
+  const input = Buffer.concat([...parts, ...parts, prose(5)]);
+  for (let level = 1; level <= 9; level++) {
+    const packed = await all(gzip(fromMemory(input), { level }));
+    assert.ok(gunzipSync(packed).equals(input), `level ${level}`);
+  }
+});
+
 test('zstd: what comes out is read by zstd itself, and by us', {
   skip: missing('zstd'),
 }, async () => {
