@@ -1,8 +1,9 @@
+import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { Agent } from 'undici';
 import { MAIN } from '../rig/main.ts';
 import { startDaemon } from '../rig/programs.ts';
-import { type Rig, rigFor } from './rig.ts';
+import { type Rig, rigFor, temporaryFolder } from './rig.ts';
 
 /** A registry in a process of its own. */
 export interface Served extends Rig {
@@ -20,7 +21,11 @@ export async function startServed(
 ): Promise<Served> {
   const args = [MAIN, 'registry', 'serve', '--listen', '127.0.0.1:0', '--storage', storage];
   const isReady = (log: string) => /listening on http:\S+\n/.test(log);
-  const env = { HOME: storage };
+  const env = {
+    HOME: await temporaryFolder(t),
+    // Where compiled code is kept, for all tests together.
+    XDG_CACHE_HOME: path.resolve(import.meta.dirname, '../../node_modules/.cache'),
+  };
   const daemon = await startDaemon(t, process.execPath, [...args, ...options], env, isReady);
   const [, url = ''] = /listening on (http:\S+)\n/.exec(daemon.log()) ?? [];
   const agent = new Agent();
