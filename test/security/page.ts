@@ -97,6 +97,6 @@ where a login could go astray, somebody else's server writes down all that arriv
 advisories of other tools for the same kind of mistake. \`slipway --debug\` shows what is sent where.
 
 Beside these, \`test/security/fuzz\` changes manifests, indexes, configs, references, headers, Dockerfiles
-and archives at random, a hundred thousand of each in \`npm run test:long\`: each is read, or refused in
+and archives at random, up to a hundred thousand of each in \`npm run test:long\`: each is read, or refused in
 our words, in time, and nothing is written outside of its folder.
 `;

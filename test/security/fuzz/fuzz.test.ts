@@ -6,7 +6,9 @@ import { TARGETS } from './targets.ts';
 import type { Job, Outcome } from './worker.ts';
 
 /** Archives are files, which take their time. */
-const countOf = (name: string) => (LONG ? 100_000 : / archives$/.test(name) ? 300 : 1_000);
+const isSlow = (name: string) => /^(?:tar|image) archives$/.test(name);
+const countOf = (name: string) =>
+  LONG ? (isSlow(name) ? 20_000 : 100_000) : isSlow(name) ? 300 : 1_000;
 /** An input that takes longer is a finding, even on a machine that does much else. */
 const LONGEST_MS = 20_000;
 
