@@ -26,6 +26,7 @@ test(`${CLIENTS} clients at once, collections of garbage and kill -9: nothing ac
   const baseBytes = await peakBytes(killed);
   const clients = Array.from({ length: CLIENTS }, (_, at) => new SoakClient(at, CLIENTS));
   const soaking = new AbortController();
+  t.after(() => soaking.abort());
   const all = clients.map((client) =>
     client.work(() => (client.number % 2 ? killed : other), soaking.signal),
   );
