@@ -103,7 +103,7 @@ async function licenses(metafile: Metafile | undefined): Promise<string> {
     );
     return `${name} ${version} (${license})\n\n${await licenseText(path.join(ROOT, folder))}\n`;
   });
-  const ownCopies = [copied('libdeflate 1.23 (MIT)', 'scripts/deflate/libdeflate/COPYING')];
+  const ownCopies = [copied('libdeflate 1.23 (MIT)', 'scripts/deflate/LICENSE-libdeflate.txt')];
   return (await Promise.all([...texts, ...ownCopies])).join('\n----\n\n');
 }
 

@@ -3,7 +3,8 @@
  * WebAssembly. The result must stay the same bytes, or compressed layers get other digests.
  *
  *     apt-get install clang-19 lld-19 patch
- *     node scripts/deflate.ts
+ *     curl -O http://deb.debian.org/debian/pool/main/libd/libdeflate/libdeflate_1.23.orig.tar.gz
+ *     node scripts/deflate.ts libdeflate_1.23.orig.tar.gz
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,9 +20,14 @@ const FLAGS = [
   ...['-fvisibility=hidden', '-Wl,--no-entry', '-Wl,--strip-all', '-Wl,-z,stack-size=65536'],
 ];
 
+const SOURCE_SHA256 = '1ab18349b9fb0ce8a0ca4116bded725be7dcbfa709e19f6f983d99df1fb8b25f';
+const MODULE_SHA256 = '1171c595222e74c3e2d88eb6b0643948a8571ad1191e563ab44209f99c8820f6';
+
+const [source = ''] = process.argv.slice(2);
+assertDigest(await readFile(source), SOURCE_SHA256, source);
 const folder = await mkdtemp(path.join(tmpdir(), 'slipway-deflate-'));
 try {
-  await cp(path.join(HERE, 'libdeflate'), folder, { recursive: true });
+  execFileSync('tar', ['-xf', path.resolve(source), '--strip-components=1'], { cwd: folder });
   await cp(path.join(HERE, 'block.c'), path.join(folder, 'block.c'));
   const patch = path.join(HERE, 'slipway.patch');
   execFileSync('patch', ['--batch', '-p1', '-i', patch], { cwd: folder, stdio: 'inherit' });
@@ -30,18 +36,22 @@ try {
     stdio: 'inherit',
   });
   const module = await readFile(path.join(folder, 'block.wasm'));
+  assertDigest(module, MODULE_SHA256, 'the module that was made');
   const lines = module.toString('base64').match(/.{1,96}/g) ?? [];
   const text = `/**
- * libdeflate 1.23 as WebAssembly: \`node scripts/deflate.ts\` makes this file from the C beside
- * that script. Other bytes here would be other digests of compressed layers.
+ * libdeflate 1.23 as WebAssembly: \`node scripts/deflate.ts\` makes this file from its sources
+ * and what stands beside that script. Other bytes here would be other digests of compressed layers.
  */
 export const DEFLATE_MODULE = \`
 ${lines.join('\n')}
 \`;
 `;
   await writeFile(RESULT, text);
-  const digest = createHash('sha256').update(module).digest('hex');
-  process.stdout.write(`${module.byteLength} bytes, sha256 ${digest}\n`);
 } finally {
   await rm(folder, { recursive: true });
+}
+
+function assertDigest(bytes: Uint8Array, wanted: string, what: string): void {
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found !== wanted) throw new Error(`${what} has the digest ${found}, not ${wanted}`);
 }

@@ -1,6 +1,6 @@
 /**
- * libdeflate 1.23 as WebAssembly: `node scripts/deflate.ts` makes this file from the C beside
- * that script. Other bytes here would be other digests of compressed layers.
+ * libdeflate 1.23 as WebAssembly: `node scripts/deflate.ts` makes this file from its sources
+ * and what stands beside that script. Other bytes here would be other digests of compressed layers.
  */
 export const DEFLATE_MODULE = `
 AGFzbQEAAAABRApgAX8Bf2AEf39/fwBgA39/fwF/YAJ/fwF/YAV/f39/fwBgBn9/f39/fwBgBX9/f39/AX9gBH9/f38Bf2AA

@@ -153,9 +153,12 @@ test('names of files and folders say what is inside', () => {
   assert.deepEqual(empty, []);
 });
 
-test('no file is longer than 300 lines', () => {
+/** Files that a program writes, with the program. */
+const MADE: Readonly<Record<string, string>> = { 'bytes/deflate-module.ts': 'scripts/deflate.ts' };
+
+test('no file that somebody writes is longer than 300 lines', () => {
   const long = files
-    .filter(({ lines }) => lines > 300)
+    .filter(({ name, lines }) => lines > 300 && MADE[name] === undefined)
     .map(({ name, lines }) => `${name} ${lines}`);
   assert.deepEqual(long, []);
 });
