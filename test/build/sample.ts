@@ -71,8 +71,10 @@ async function archives(at: (...parts: readonly string[]) => string): Promise<vo
   await writeFile(path.join(root, 'opt/owned/new'), 'new');
   await chmod(path.join(root, 'closed'), 0o700);
   await chmod(path.join(root, 'closed/file'), 0o604);
-  const names = await readdir(root);
-  const flags = ['--owner=7', '--group=8', '--numeric-owner', '--sort=name', '-cf'];
+  const names = (await readdir(root)).sort();
+  // Two contexts are the same bytes, whenever they are made.
+  const when = ['--sort=name', '--mtime=@1000000000'];
+  const flags = ['--owner=7', '--group=8', '--numeric-owner', ...when, '-cf'];
   await mustRun('tar', ['-C', root, ...flags, at('archive.tar'), ...names]);
   const bytes = await readFile(at('archive.tar'));
   await writeFile(at('archive.tar.gz'), gzipSync(bytes));
@@ -97,7 +99,8 @@ export async function baseContext(owner: Owner): Promise<string> {
   await writeFile(at('etc/passwd'), 'root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n');
   await writeFile(at('etc/group'), 'root:x:0:\nstaff:x:50:\napp:x:1001:\n');
   await writeFile(at('data/file'), 'of the base');
-  const flags = ['--owner=0', '--group=0', '--numeric-owner', '--sort=name', '-cf'];
+  const when = ['--sort=name', '--mtime=@1000000000'];
+  const flags = ['--owner=0', '--group=0', '--numeric-owner', ...when, '-cf'];
   await mustRun('tar', ['-C', path.join(root, 'root'), ...flags, path.join(root, 'root.tar'), '.']);
   await mkdir(path.join(root, 'owned'));
   await chmod(path.join(root, 'owned'), 0o750);
