@@ -3,7 +3,7 @@ import type { Layout } from '../layout/layout.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { RegistryContext } from './context.ts';
-import { Refusal } from './errors.ts';
+import { Refusal, unlessRemoved } from './errors.ts';
 import { type Exchange, header, respond, respondBytes } from './exchange.ts';
 import { requestedRange } from './range.ts';
 import { checkDigest, type Target, unknownRepository } from './target.ts';
@@ -55,7 +55,8 @@ export async function getBlob(
     const { room } = exchange;
     const chunkBytes = Math.min(CHUNK_BYTES, room.blockBytes(), last - first + 1);
     const bytes = layout.fetch(descriptor, { offset: first, chunkBytes });
-    await respondBytes(exchange, status, all, exactly(bytes, last - first + 1));
+    const serving = respondBytes(exchange, status, all, exactly(bytes, last - first + 1));
+    await unlessRemoved(serving, () => unknownBlob(digest));
     return true;
   });
   if (found === undefined) throw unknownRepository();

@@ -1,4 +1,4 @@
-import { SlipwayError } from '../errors.ts';
+import { isSlipwayError, SlipwayError } from '../errors.ts';
 
 /** The codes of a registry's error body (distribution-spec, "Error Codes"), and `UNKNOWN`. */
 export type RefusalCode = keyof typeof STATUS;
@@ -79,5 +79,19 @@ export function refusalOf(error: unknown): Refusal | undefined {
       return new Refusal('DENIED', 'the registry has no space left on its disk', { status: 507 });
     default:
       return undefined;
+  }
+}
+
+/**
+ * Waits for content that is being served. What somebody removes between the look at it and its
+ * first byte isn't there, as if they had been earlier.
+ *
+ * @throws Refusal what `unknown` makes
+ */
+export async function unlessRemoved(serving: Promise<void>, unknown: () => Refusal): Promise<void> {
+  try {
+    await serving;
+  } catch (error) {
+    throw isSlipwayError(error, 'NOT_FOUND') ? unknown() : error;
   }
 }

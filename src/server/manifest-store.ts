@@ -67,6 +67,7 @@ export function createManifestStore(): ManifestStore {
     const cached = cache.get(digest);
     if (cached?.descriptor.size === size) return cached;
     const bytes = await readStored(layout, { mediaType: '', digest, size });
+    if (bytes === undefined) return undefined;
     const mediaType = mediaTypeOf(bytes);
     if (mediaType === undefined) return undefined;
     const manifest = { descriptor: { mediaType, digest, size }, bytes };
@@ -95,11 +96,15 @@ export function createManifestStore(): ManifestStore {
   };
 }
 
-/** What is damaged here is no fault of the client that asks for it. */
-async function readStored(layout: Layout, descriptor: Descriptor): Promise<Buffer> {
+/**
+ * The bytes, or undefined where somebody removed them since they were looked at. What is damaged
+ * here is no fault of the client that asks for it.
+ */
+async function readStored(layout: Layout, descriptor: Descriptor): Promise<Buffer | undefined> {
   try {
     return await readDocument(layout, descriptor);
   } catch (error) {
+    if (isSlipwayError(error, 'NOT_FOUND')) return undefined;
     if (!isSlipwayError(error, 'DIGEST_MISMATCH', 'SIZE_MISMATCH')) throw error;
     throw new Error(`the manifest in ${layout.dir} is damaged`, { cause: error });
   }

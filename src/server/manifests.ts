@@ -9,7 +9,7 @@ import { isNonDistributable } from '../oci/mediatype.ts';
 import { isTag } from '../oci/reference.ts';
 import { conditionsOf } from './conditions.ts';
 import type { RegistryContext } from './context.ts';
-import { Refusal } from './errors.ts';
+import { Refusal, unlessRemoved } from './errors.ts';
 import { type Exchange, header, readRequestBody, respond, respondBytes } from './exchange.ts';
 import type { ManifestStore } from './manifest-store.ts';
 import { type HeldBody, SMALL_BODY_BYTES } from './room.ts';
@@ -75,7 +75,8 @@ async function respondManifest(
     return;
   }
   const chunkBytes = Math.min(CHUNK_BYTES, exchange.room.blockBytes());
-  await respondBytes(exchange, 200, all, layout.fetch(descriptor, { chunkBytes }));
+  const bytesOnDisk = layout.fetch(descriptor, { chunkBytes });
+  await unlessRemoved(respondBytes(exchange, 200, all, bytesOnDisk), unknownManifest);
 }
 
 /**
