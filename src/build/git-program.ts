@@ -19,6 +19,9 @@ export const GIT_ENVIRONMENT: Readonly<Record<string, string>> = {
   LC_ALL: 'C',
 };
 
+/** Status of git-config where no name matches. */
+const NOTHING_FOUND = 1;
+
 /** Asks git something about the repository that a folder is in; undefined if there is no git. */
 export async function askGit(
   words: readonly string[],
@@ -35,15 +38,26 @@ export async function askGit(
   return await askProgram('git', [...GIT_SETTINGS, ...words], all);
 }
 
-/** Settings that switch the filters off that a repository brings with it: they are programs. */
+/**
+ * Settings that switch the filters off that a repository brings with it: they are programs.
+ * Undefined where git can't tell all of them, or one can't be named in a setting.
+ */
 export async function withoutOwnFilters(
   cwd: string,
   { signal }: { readonly signal?: AbortSignal | undefined },
-): Promise<readonly string[]> {
-  const pattern = '^filter\\..*\\.(clean|process|smudge)$';
-  const listed = ['config', '--local', '--name-only', '-z', '--get-regexp', pattern];
-  const filters = (await askGit(listed, { cwd, signal }))?.stdout.split('\0') ?? [];
-  return filters.flatMap((name) => (name === '' ? [] : ['-c', `${name}=`]));
+): Promise<readonly string[] | undefined> {
+  const pattern = '^filter\\..*\\.(clean|process|smudge|required)$';
+  // By scope, not --local: that leaves out included files and those of a work tree.
+  const listed = ['config', '--show-scope', '--name-only', '-z', '--get-regexp', pattern];
+  const answer = await askGit(listed, { cwd, signal });
+  if (answer?.status !== 0 && answer?.status !== NOTHING_FOUND) return undefined;
+  const words = answer.stdout.split('\0');
+  const own = words.filter(
+    (_, at) => at % 2 === 1 && ['local', 'worktree'].includes(words[at - 1] ?? ''),
+  );
+  // It ends a name at the first of them.
+  if (own.some((name) => name.includes('='))) return undefined;
+  return own.flatMap((name) => ['-c', `${name}=`]);
 }
 
 /**
@@ -55,6 +69,7 @@ export async function askChanges(
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<string | undefined> {
   const without = await withoutOwnFilters(cwd, { signal });
+  if (without === undefined) return undefined;
   const status = ['status', '--porcelain', '--ignore-submodules=dirty', '--', '.'];
   const answer = await askGit([...without, ...status], { cwd, signal });
   return answer?.status === 0 ? answer.stdout : undefined;

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { askGit, withoutOwnFilters } from '../build/git-program.ts';
+import { runProgram } from '../build/engines/program.ts';
+import { askGit, GIT_ENVIRONMENT, GIT_SETTINGS, withoutOwnFilters } from '../build/git-program.ts';
+import { collect } from '../bytes/stream.ts';
 import type { Signalled } from '../content/transport.ts';
 import { SlipwayError, systemCode } from '../errors.ts';
-import { type Git, openGit } from './git.ts';
+import { silent } from '../events.ts';
+import { type Git, MAX_LIST_BYTES, openGit } from './git.ts';
 
 /** Who made it and when says nothing: the same files are the same commit. */
 const NOBODY = {
@@ -28,13 +31,15 @@ export async function openGitWithChanges(
     const answer = await askGit(words, { cwd: folder, env, signal });
     return answer?.status === 0 ? answer.stdout.trim() : undefined;
   };
-  const must = async (words: readonly string[], env: Readonly<Record<string, string>>) => {
-    const answer = await ask(words, env);
-    if (answer !== undefined) return answer;
-    throw new SlipwayError('COMMAND_FAILED', `git can't take the changes in ${folder}`, {
+  const failed = () =>
+    new SlipwayError('COMMAND_FAILED', `git can't take the changes in ${folder}`, {
       path: folder,
       hint: 'leave --dev out, or look with git status',
     });
+  const must = async (words: readonly string[], env: Readonly<Record<string, string>>) => {
+    const answer = await ask(words, env);
+    if (answer !== undefined) return answer;
+    throw failed();
   };
   const top = await ask(['rev-parse', '--show-toplevel']);
   const head = await ask(['rev-parse', '--verify', '--quiet', 'HEAD^{tree}']);
@@ -54,7 +59,15 @@ export async function openGitWithChanges(
       if (systemCode(error) !== 'ENOENT') throw error;
     });
     const settings = await withoutOwnFilters(folder, { signal });
-    await must([...settings, '-C', top, 'add', '--all', '--', '.'], env);
+    if (settings === undefined) throw failed();
+    // What repositories inside have changed git would ask there, with filters of theirs.
+    const inside = (await repositoriesIn(top, { env, signal })).map(
+      (name) => `:(exclude,literal)${name}`,
+    );
+    const paths = join(temporary, 'paths');
+    await writeFile(paths, ['.', ...inside].join('\0'));
+    const from = [`--pathspec-from-file=${paths}`, '--pathspec-file-nul'];
+    await must([...settings, '-C', top, 'add', '--all', ...from], env);
     // It looks at files again that changed a moment ago.
     const tree = await must([...settings, 'write-tree'], env);
     if (tree === head) return await openGit(folder, { signal, env: kept });
@@ -63,4 +76,18 @@ export async function openGitWithChanges(
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** Paths of the submodules that an index names, whether `.gitmodules` does or not. */
+async function repositoriesIn(
+  cwd: string,
+  { env, signal }: Signalled & { readonly env: Readonly<Record<string, string>> },
+): Promise<readonly string[]> {
+  const args = [...GIT_SETTINGS, 'ls-files', '--stage', '-z'];
+  const call = { engine: 'git', program: 'git', args, cwd, emit: silent, signal };
+  const listed = await runProgram({ ...call, env: { ...GIT_ENVIRONMENT, ...env } }, (stdout) =>
+    collect(stdout, MAX_LIST_BYTES, 'the list of files of git'),
+  );
+  const entries = listed.toString().split('\0');
+  return entries.flatMap((entry) => /^160000 [^\t]*\t(.+)$/s.exec(entry)?.[1] ?? []);
 }

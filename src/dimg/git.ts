@@ -44,7 +44,8 @@ export interface GitContent {
   readonly bytes: Bytes;
 }
 
-const MAX_LIST_BYTES = 256 * 1024 * 1024;
+/** what git lists of a repository is no longer than this */
+export const MAX_LIST_BYTES = 256 * 1024 * 1024;
 const MAX_HEADER_BYTES = 200;
 const KINDS: Readonly<Record<string, GitFile['kind']>> = {
   '100644': 'file',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { access, appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { test } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { askChanges, askGit } from '../../src/build/git-program.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { missing, mustRun } from '../rig/programs.ts';
@@ -74,4 +74,52 @@ test('no setting of a repository starts a program', { skip: missing('git') }, as
   await mustRun('git', ['-C', signed, '-c', 'core.fsmonitor=', 'status']);
   const started = await readdir(marks);
   assert.ok(started.includes('checker') && started.includes('clean'), started.join());
+});
+
+describe('filters of a repository start nothing', { skip: missing('git') }, () => {
+  const places: readonly {
+    readonly where: string;
+    readonly filter?: string;
+    readonly put: (dir: string, section: string) => Promise<unknown>;
+  }[] = [
+    {
+      where: 'in a file that its settings include',
+      put: async (dir, section) => {
+        await writeFile(path.join(dir, '.git', 'more'), section);
+        await mustRun('git', ['-C', dir, 'config', 'include.path', 'more']);
+      },
+    },
+    {
+      where: 'in the settings of a work tree',
+      put: async (dir, section) => {
+        await writeFile(path.join(dir, '.git', 'config.worktree'), section);
+        await mustRun('git', ['-C', dir, 'config', 'extensions.worktreeConfig', 'true']);
+      },
+    },
+    {
+      where: 'with a name that git would split',
+      filter: 'a=b',
+      put: (dir, section) => appendFile(path.join(dir, '.git', 'config'), section),
+    },
+  ];
+  for (const { where, filter = 'x', put } of places) {
+    it(where, async (t) => {
+      const folder = await tempDir(t);
+      const dir = path.join(folder, 'repository');
+      const mark = path.join(folder, 'mark');
+      await mustRun('git', ['init', '-q', dir]);
+      await writeFile(path.join(dir, '.gitattributes'), `* filter=${filter}\n`);
+      await writeFile(path.join(dir, 'file'), 'one\n');
+      await mustRun('git', ['-C', dir, 'add', '.']);
+      await put(dir, `[filter "${filter}"]\n\tclean = touch ${mark}; cat\n\trequired = true\n`);
+      await writeFile(path.join(dir, 'file'), 'two\n');
+      const said = await askChanges(dir, {});
+      await assert.rejects(access(mark), { code: 'ENOENT' });
+      // What can't be switched off isn't asked at all.
+      if (filter === 'x') assert.match(said ?? '', /^AM file$/m);
+      else assert.equal(said, undefined);
+      await mustRun('git', ['-C', dir, 'status']);
+      await access(mark);
+    });
+  }
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { missing } from '../rig/programs.ts';
@@ -62,6 +62,22 @@ describe('options of dimg commands', { skip }, async () => {
     await writeFile(path.join(folder, 'file'), 'changed');
     await dimg(folder, 'build', '--dev');
     assert.doesNotMatch(await git('-c', 'core.fsmonitor=', 'ls-files', '--others'), /trap/);
+  });
+
+  it('--dev starts no program of a repository inside of it', async (t) => {
+    const inner = await makeProject(t, { '.gitattributes': '* filter=x\n', file: 'one' });
+    const { folder, git } = await makeProject(t, files);
+    const allowed = ['-c', 'protocol.file.allow=always'];
+    await git(...allowed, 'submodule', '--quiet', 'add', inner.folder, 'inner');
+    await git('commit', '--quiet', '--message=inner');
+    const trap = path.join(inner.folder, 'trap');
+    await git('-C', 'inner', 'config', 'filter.x.clean', `touch ${trap}; cat`);
+    await writeFile(path.join(folder, 'inner', 'file'), 'two');
+    await writeFile(path.join(folder, 'file'), 'changed');
+    await dimg(folder, 'build', '--dev');
+    await assert.rejects(access(trap), { code: 'ENOENT' });
+    await git('status');
+    await access(trap);
   });
 
   it('--verbose tells signatures and commands, --time when, --color in colours, -q nothing', async (t) => {
