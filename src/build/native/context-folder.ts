@@ -100,7 +100,7 @@ async function childNode(context: Context, name: string): Promise<Node | undefin
   }
   if (isIgnored) return undefined;
   if (stats.isSymbolicLink()) {
-    return { ...attributes(stats), kind: 'symlink', target: await readlink(file) };
+    return { ...attributes(stats), kind: 'symlink', target: await targetOf(file) };
   }
   if (!stats.isFile()) return { ...attributes(stats), kind: 'special' };
   const key = `${stats.dev} ${stats.ino}`;
@@ -114,6 +114,15 @@ async function childNode(context: Context, name: string): Promise<Node | undefin
   };
   if (stats.nlink > 1n) files.set(key, node);
   return node;
+}
+
+async function targetOf(file: string): Promise<string> {
+  try {
+    return await readlink(file);
+  } catch (error) {
+    // Something else has taken the link's place.
+    throw systemCode(error) === 'EINVAL' ? changed(file) : error;
+  }
 }
 
 function attributes(stats: Stats): Attributes {
