@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { before, beforeEach, suite, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { fileOf, layerOf } from '../cli/archives.ts';
@@ -218,6 +220,23 @@ suite('an export that is taken as it comes', () => {
     assert.equal(code, 16, stderr);
     engine.before = async () => {};
     assert.equal((await push('--from', 'docker-daemon:app', `${other}/dead:1`)).code, 0);
+  });
+
+  test('a store that takes nothing more ends the push, and waits for no layer', async () => {
+    engine.images.set('app', imageOf(fresh(3)));
+    const drafts = path.join(slipway.home, 'store/.slipway/ingest');
+    let files = 0;
+    engine.before = async () => {
+      if (files++ > 0) return;
+      await rename(drafts, `${drafts}.away`);
+      await writeFile(drafts, '');
+    };
+    const { code, stderr } = await push('--from', 'docker-daemon:app', `${other}/full:1`);
+    await rm(drafts);
+    await rename(`${drafts}.away`, drafts);
+    assert.notEqual(code, 0, stderr);
+    engine.before = async () => {};
+    assert.equal((await push('--from', 'docker-daemon:app', `${other}/full:1`)).code, 0);
   });
 
   test('an interrupt in the middle of an export ends the push at once', async () => {

@@ -192,6 +192,8 @@ export function compressedLayer(
       return known;
     } catch (error) {
       started.reject(error);
+      // What comes after it would wait until it is read.
+      turn?.then(({ bytes }) => leave(bytes)).catch(() => {});
       throw error;
     }
   };
