@@ -103,7 +103,8 @@ for (const command of COMMANDS) {
     const help = (await run([...words, '--help'])).stdout;
     const options = [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)([ =]?[<[]?)/gm)]
       .map(([, name = '', value = '']) => ({ name, takesValue: value.includes('<') }))
-      .filter(({ name }) => name !== '--help');
+      // Whatever else is said, these are all that is done.
+      .filter(({ name }) => name !== '--help' && name !== '--version');
     for (const left of EXCLUSIVE) {
       const args = options
         .filter(({ name }) => name !== left)
