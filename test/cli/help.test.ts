@@ -85,6 +85,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '--engine': 'buildah',
   '--timestamps': '0',
   '--lock-timeout': '1',
+  '--color': 'on',
 };
 
 /** Options of which a command takes only one: all are tried without the one, then the other. */
