@@ -32,6 +32,7 @@ import {
   type EnterOptions,
   enterManifest,
   forgetUnnamed,
+  isAbout,
   removeManifest,
   untagName,
 } from './tags.ts';
@@ -117,6 +118,9 @@ export interface LayoutOptions {
   readonly lease?: boolean;
 }
 
+/** How often a manifest is pushed that others remove before it has its entry. */
+const MAX_TRIES = 10;
+
 /**
  * Opens an OCI image layout. Any number of processes may use one folder at the same time. Reading
  * writes nothing, so read-only folders can be read.
@@ -175,12 +179,21 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
 
   const enter: Layout['enter'] = async (descriptor, references, open, how = {}) => {
     for (const reference of references) checkName(reference);
-    await pushBlob(workspace, descriptor, open, how);
     const change = (entries: readonly Entry[], below: ReadonlySet<Digest>) =>
       references.length === 0
         ? addUnnamed(entries, descriptor)
         : references.reduce((all, name) => setName(all, name, descriptor, below), entries);
-    await enterManifest(workspace, index, source, descriptor, change, how);
+    for (let tries = 1; ; tries++) {
+      await pushBlob(workspace, descriptor, open, how);
+      try {
+        await enterManifest(workspace, index, source, descriptor, change, how);
+        return;
+      } catch (error) {
+        // Somebody removed it since it was pushed, or found.
+        const isGone = isSlipwayError(error, 'CONTENT_MISSING') && isAbout(error, descriptor);
+        if (!isGone || tries === MAX_TRIES) throw error;
+      }
+    }
   };
 
   return {

@@ -14,8 +14,8 @@ export interface LinkOptions extends Signalled {
   readonly trusted?: boolean;
 }
 
-/** What the system says where a link can't be made and a copy can. */
-const UNLINKABLE = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'ENOSYS']);
+/** What the system says where a link can't be made and a copy can: of what just went, too. */
+const UNLINKABLE = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'ENOSYS', 'ENOENT']);
 
 /**
  * Takes a blob of another layout: by hard link, or by copy across file systems and from files that
@@ -67,9 +67,9 @@ export async function linkBlob(
 
 /** True if nobody else can change the file, and the name is the file itself. */
 async function isOwn(handle: FileHandle, path: string): Promise<boolean> {
-  const [opened, found] = await Promise.all([handle.stat(), lstat(path)]);
+  const [opened, found] = await Promise.all([handle.stat(), unlessMissing(lstat(path))]);
   const isMine = process.getuid === undefined || opened.uid === process.getuid();
-  return isMine && opened.ino === found.ino && (opened.mode & 0o022) === 0;
+  return isMine && opened.ino === found?.ino && (opened.mode & 0o022) === 0;
 }
 
 async function copy(

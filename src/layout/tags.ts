@@ -52,7 +52,8 @@ export async function enterManifest(
         return verify();
       })
       .catch((error: unknown) => {
-        if (!sparse || !isSlipwayError(error, 'CONTENT_MISSING')) throw error;
+        const isBelow = isSlipwayError(error, 'CONTENT_MISSING') && !isAbout(error, root);
+        if (!sparse || !isBelow) throw error;
         // What is below isn't known; its entries stay, which costs nothing.
         return { manifests: [], blobs: [] };
       });
@@ -70,6 +71,11 @@ export async function enterManifest(
       return changed;
     });
   }, options);
+}
+
+/** True for an error about this very manifest, not about what is below it. */
+export function isAbout(error: SlipwayError, { digest }: Descriptor): boolean {
+  return error.facts.digest === digest;
 }
 
 /** Takes a name away and says what it named. See `Layout.untag`. */

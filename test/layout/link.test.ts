@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { chmod, mkdir, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openLayout } from '../../src/layout/layout.ts';
+import { linkBlob } from '../../src/layout/link.ts';
+import { createWorkspace } from '../../src/layout/workspace.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { atEnd, tempFolder } from '../state/folders.ts';
 import { piece, pushPiece } from './images.ts';
@@ -71,4 +74,19 @@ test('across file systems a blob is copied', async (t) => {
   assert.equal(await to.exists(blob.descriptor), true);
   assert.deepEqual(await readdir(join(elsewhere, '.slipway', 'ingest')), []);
   await to.close();
+});
+
+test('a blob that goes while it is linked is taken all the same', async (t) => {
+  const { from, to, blob, digest, fileIn } = await twoLayouts(t);
+  const workspace = createWorkspace(to.dir, {});
+  const going = {
+    ...workspace,
+    ingestPath(...asked: Parameters<typeof workspace.ingestPath>) {
+      rmSync(fileIn(from), { force: true });
+      return workspace.ingestPath(...asked);
+    },
+  };
+  assert.equal(await linkBlob(going, from.dir, digest, { trusted: true }), true);
+  await workspace.close();
+  assert.equal(await to.exists(blob.descriptor), true);
 });

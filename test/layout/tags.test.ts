@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -265,5 +266,28 @@ test('what another process changed in index.json is seen', async (t) => {
     assert.equal((await other.entries()).length, turn + 1);
   }
   await other.close();
+  await layout.close();
+});
+
+test('a sparse image lacks what is below it, never the manifest itself', async (t) => {
+  const layout = await emptyLayout(t);
+  const { manifest } = makeImage('a');
+  const { digest } = manifest.descriptor;
+  await assert.rejects(layout.keep(manifest.descriptor, { sparse: true }), {
+    code: 'CONTENT_MISSING',
+  });
+  assert.deepEqual(await namesOf(layout), []);
+  let isRemoved = false;
+  const how = {
+    // Read between the push and the lock, as another process may remove it then.
+    get sparse() {
+      if (!isRemoved) rmSync(join(layout.dir, 'blobs', 'sha256', digest.slice(7)));
+      isRemoved = true;
+      return true;
+    },
+  };
+  await layout.enter(manifest.descriptor, ['v1'], opener(manifest.bytes), how);
+  assert.equal(await layout.blobSize(digest), manifest.bytes.byteLength);
+  assert.deepEqual(await namesOf(layout), [['v1', digest]]);
   await layout.close();
 });
