@@ -7,6 +7,7 @@ import { dimgCredentials } from '../dimg/credentials.ts';
 import { openGitWithChanges } from '../dimg/dev-commit.ts';
 import { openGit } from '../dimg/git.ts';
 import { createGitSources } from '../dimg/git-sources.ts';
+import { createFolderHolder } from '../dimg/held-folders.ts';
 import { projectName, readProject } from '../dimg/project.ts';
 import { parseRepo } from '../dimg/repo.ts';
 import type { DimgSession, DimgState, Tell } from '../dimg/session.ts';
@@ -35,15 +36,18 @@ export async function openDimgSession(
   const git = await openGit(folder, { signal });
   const project = projectName(config, { name: flags.name, origin: await git?.origin(), folder });
   const home = await context.home();
+  const holder = createFolderHolder(home, { signal });
+  context.onClose(() => holder.release());
+  const { hold } = holder;
   const isDev = flags.dev === true;
-  const withFiles = isDev ? await openGitWithChanges(folder, { home, signal }) : git;
+  const withFiles = isDev ? await openGitWithChanges(folder, { home, hold, signal }) : git;
   const { stagesFrom, sshKey: sshKeys = [] } = flags;
   const lockTimeoutMs = (flags.lockTimeout ?? LOCK_TIMEOUT_SECONDS) * 1000;
   for (const key of sshKeys) await checkKey(key);
   const registries = registriesFor(context, flags, repo ?? stagesFrom, isCleanup);
   return {
-    ...{ config, project, folder, git, home, signal, emit, lockTimeoutMs },
-    sources: createGitSources(withFiles, folder, { home, sshKeys, lockTimeoutMs, signal }),
+    ...{ config, project, folder, git, home, signal, emit, lockTimeoutMs, hold },
+    sources: createGitSources(withFiles, folder, { home, sshKeys, lockTimeoutMs, signal, hold }),
     store: await context.store(),
     native: createNativeEngine({
       registries,

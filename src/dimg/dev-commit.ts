@@ -25,7 +25,15 @@ const NOBODY = {
  */
 export async function openGitWithChanges(
   folder: string,
-  { home, signal }: Signalled & { readonly home: string },
+  {
+    home,
+    hold,
+    signal,
+  }: Signalled & {
+    readonly home: string;
+    /** Keeps others from removing a folder below `home`. */
+    readonly hold: (folder: string) => Promise<void>;
+  },
 ): Promise<Git | undefined> {
   const ask = async (words: readonly string[], env: Readonly<Record<string, string>> = {}) => {
     const answer = await askGit(words, { cwd: folder, env, signal });
@@ -47,6 +55,7 @@ export async function openGitWithChanges(
   const pathOf = async (name: string) =>
     resolve(folder, await must(['rev-parse', '--git-path', name], {}));
   const objects = join(home, 'dimg-dev', createHash('sha256').update(top).digest('hex'));
+  await hold(objects);
   await mkdir(objects, { recursive: true, mode: 0o700 });
   const kept = {
     GIT_OBJECT_DIRECTORY: objects,

@@ -1,9 +1,8 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Emit } from '../events.ts';
 import type { Layout } from '../layout/layout.ts';
 import type { Git } from './git.ts';
 import { mappingChecksum } from './git-files.ts';
+import { removeUnheld } from './held-folders.ts';
 import { improperStages, type LayeredImage } from './improper-stages.ts';
 import {
   isLocalDimg,
@@ -115,11 +114,9 @@ export async function removeOfAllProjects(
   });
   await removeLocal(cleaning.store, gone, cleaning);
   if (!all) return;
-  for (const name of ['dimg-build', 'dimg-git', 'dimg-dev']) {
-    const folder = join(home, name);
-    cleaning.tell(folder);
-    if (!cleaning.dryRun) await rm(folder, { recursive: true, force: true });
-  }
+  const tellHeld = (folder: string) =>
+    cleaning.emit({ type: 'warning', message: `${folder} stays: a running build uses it` });
+  await removeUnheld(home, ['dimg-build', 'dimg-git', 'dimg-dev'], { ...cleaning, tellHeld });
 }
 
 async function ofProject(

@@ -5,10 +5,11 @@ import type { DimgSession } from './session.ts';
 
 /** Makes the folders that the containers of an image see, as `FOLDER:PATH`; temporary ones go at the end. */
 export async function withMounts<T>(
-  session: Pick<DimgSession, 'buildDir' | 'tmpDirPrefix'>,
+  session: Pick<DimgSession, 'buildDir' | 'tmpDirPrefix' | 'hold'>,
   { mounts }: ImageConfig,
   work: (volumes: readonly string[]) => Promise<T>,
 ): Promise<T> {
+  if (mounts.some(({ kind }) => kind === 'build_dir')) await session.hold(session.buildDir);
   const temporary = await mkdtemp(join(session.tmpDirPrefix, 'slipway-dimg-'));
   try {
     const volumes: string[] = [];

@@ -20,6 +20,8 @@ export interface RemoteOptions {
   readonly sshKeys: readonly string[];
   /** look what is new there; else only what isn't here at all is fetched */
   readonly fetch: boolean;
+  /** Keeps others from removing a folder below `home`. */
+  readonly hold: (folder: string) => Promise<void>;
   readonly lockTimeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -45,6 +47,7 @@ export async function openRemote(source: RemoteSource, options: RemoteOptions): 
   const dir = join(home, 'dimg-git', name);
   const locks = join(home, 'dimg-locks');
   await mkdir(locks, { recursive: true, mode: 0o700 });
+  await options.hold(dir);
   const work = async (): Promise<Git> => {
     await makeClone(dir, signal);
     // A commit stays what it is.

@@ -51,6 +51,8 @@ export interface DimgSession {
   registries(): Promise<Registries>;
   /** where stages may be that the store hasn't */
   readonly stagesFrom?: Repository | undefined;
+  /** Keeps others from removing a folder below `home` until the command ends. */
+  readonly hold: (folder: string) => Promise<void>;
   /** kept between builds, for mounts from `build_dir` */
   readonly buildDir: string;
   readonly tmpDirPrefix: string;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import path from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startDockerd } from '../rig/dockerd.ts';
@@ -106,7 +107,8 @@ docker: { CMD: [sh, -c, exit 3] }
 
   it('that killed builds left are removed by dimg cleanup, others stay', async (t) => {
     const { folder } = await makeProject(t, {
-      'werf.yaml': 'dimg: ~\nfrom: base\nshell: { install: busybox sleep 600 }\n',
+      'werf.yaml':
+        'dimg: ~\nfrom: base\nmount: [{ from: build_dir, to: /kept }]\nshell: { install: busybox sleep 600 }\n',
     });
     const args = [MAIN, 'dimg', 'build', none, '--dir', folder, '--name', 'killed'];
     const building = spawn(process.execPath, args, { env, stdio: 'ignore' });
@@ -120,6 +122,10 @@ docker: { CMD: [sh, -c, exit 3] }
       (await dimg(folder, ...cleanup)).filter((each) => each.includes(': container ')),
       [],
     );
+    const kept = path.join(line.home, 'dimg-build', 'killed');
+    const all = await line.run(['dimg', 'mrproper', '--all']);
+    assert.ok(all.stderr.includes(`${kept} stays: a running build uses it`), all.stderr);
+    assert.equal(building.exitCode, null);
     building.kill('SIGKILL');
     await ended;
     const would = await dimg(folder, ...cleanup, '--dry-run');
@@ -130,6 +136,7 @@ docker: { CMD: [sh, -c, exit 3] }
     const images = ['images', '--quiet', '--filter', 'label=werf=killed'];
     assert.equal(await docker.docker(...images, '--filter', 'dangling=true'), '');
     assert.deepEqual(await dimg(folder, ...cleanup), ['']);
+    assert.ok((await line.must(['dimg', 'mrproper', '--all'])).includes(kept));
   });
 
   describe('--introspect', () => {

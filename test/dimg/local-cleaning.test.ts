@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { access, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { createFolderHolder } from '../../src/dimg/held-folders.ts';
 import { improperStages } from '../../src/dimg/improper-stages.ts';
 import { CACHE_VERSION } from '../../src/dimg/signature.ts';
 import { type Digest, parseDigest } from '../../src/oci/digest.ts';
@@ -104,6 +105,31 @@ describe('cleaning the local store', { skip }, async () => {
     assert.equal(all.filter((name) => name.includes('dimgstage-other:')).length, 3);
     assert.deepEqual(await names(), ['base:latest']);
     assert.equal(await blobs(), before);
+  });
+
+  it('mrproper --all leaves folders that a build holds, until it ends', async (t) => {
+    const { must, run, home } = await prepare(t);
+    const held = path.join(home, 'dimg-git', 'held');
+    const free = path.join(home, 'dimg-build', 'free');
+    const beside = path.join(home, 'dimg-dev', 'held');
+    const holder = createFolderHolder(home, {});
+    await Promise.all([holder.hold(held), holder.hold(held), holder.hold(beside)]);
+    for (const folder of [held, free, beside]) await mkdir(folder, { recursive: true });
+    const isThere = (folder: string) =>
+      access(folder).then(
+        () => true,
+        () => false,
+      );
+    const { code, stdout, stderr } = await run(['dimg', 'mrproper', '--all']);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(await Promise.all([held, free, beside].map(isThere)), [true, false, true]);
+    assert.ok(stdout.includes(`${free}\n`) && !stdout.includes(held), stdout);
+    assert.ok(stderr.includes(`${held} stays: a running build uses it`), stderr);
+    await holder.release();
+    await must(['dimg', 'mrproper', '--all', '--dry-run']);
+    assert.equal(await isThere(held), true);
+    await must(['dimg', 'mrproper', '--all']);
+    assert.deepEqual(await Promise.all([held, beside].map(isThere)), [false, false]);
   });
 
   it('stages cleanup keeps what is young, and what dimgs of REPO stand on', async (t) => {
