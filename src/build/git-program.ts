@@ -1,4 +1,4 @@
-import { type Answer, askProgram } from './engines/program.ts';
+import { type Answer, askProgram, type ProgramVariables } from './engines/program.ts';
 
 /**
  * How git is called in a repository that anybody may have made: none of its own settings may start
@@ -19,6 +19,19 @@ export const GIT_ENVIRONMENT: Readonly<Record<string, string>> = {
   LC_ALL: 'C',
 };
 
+/**
+ * Takes git out of the repository that the environment may name: its hooks have such variables
+ * (git-rev-parse, --local-env-vars; what is set for it by hand stays).
+ */
+export const NO_REPOSITORY: ProgramVariables = Object.fromEntries(
+  [
+    ...['GIT_DIR', 'GIT_WORK_TREE', 'GIT_IMPLICIT_WORK_TREE', 'GIT_COMMON_DIR', 'GIT_PREFIX'],
+    ...['GIT_OBJECT_DIRECTORY', 'GIT_ALTERNATE_OBJECT_DIRECTORIES', 'GIT_QUARANTINE_PATH'],
+    ...['GIT_INDEX_FILE', 'GIT_GRAFT_FILE', 'GIT_SHALLOW_FILE', 'GIT_NAMESPACE'],
+    ...['GIT_REPLACE_REF_BASE', 'GIT_NO_REPLACE_OBJECTS', 'GIT_INTERNAL_SUPER_PREFIX'],
+  ].map((name) => [name, undefined]),
+);
+
 /** Status of git-config where no name matches. */
 const NOTHING_FOUND = 1;
 
@@ -31,7 +44,7 @@ export async function askGit(
   }: {
     readonly cwd: string;
     readonly signal?: AbortSignal | undefined;
-    readonly env?: Readonly<Record<string, string>>;
+    readonly env?: ProgramVariables;
   },
 ): Promise<Answer | undefined> {
   const all = { ...options, env: { ...GIT_ENVIRONMENT, ...env } };

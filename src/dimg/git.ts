@@ -1,6 +1,6 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runProgram } from '../build/engines/program.ts';
+import { type ProgramVariables, runProgram } from '../build/engines/program.ts';
 import { askGit, GIT_ENVIRONMENT, GIT_SETTINGS } from '../build/git-program.ts';
 import { type Bytes, collect } from '../bytes/stream.ts';
 import type { Signalled } from '../content/transport.ts';
@@ -67,7 +67,7 @@ export async function openGit(
   }: Signalled & {
     /** what is meant by HEAD: never text that could be an option */
     readonly revision?: string;
-    readonly env?: Readonly<Record<string, string>>;
+    readonly env?: ProgramVariables;
   },
 ): Promise<Git | undefined> {
   const ask = async (...args: readonly string[]): Promise<string | undefined> => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { runProgram } from '../build/engines/program.ts';
-import { askGit, GIT_ENVIRONMENT, GIT_SETTINGS } from '../build/git-program.ts';
+import { type ProgramVariables, runProgram } from '../build/engines/program.ts';
+import { askGit, GIT_ENVIRONMENT, GIT_SETTINGS, NO_REPOSITORY } from '../build/git-program.ts';
 import { keepLogin } from '../bytes/secrets.ts';
 import { collect } from '../bytes/stream.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
@@ -72,13 +72,17 @@ async function makeClone(dir: string, signal: AbortSignal): Promise<void> {
   if (isThere) return;
   const made = await askGit(['init', '--bare', '--quiet', '--template=', '.'], {
     cwd: dir,
-    env: { GIT_DIR: dir },
+    env: cloneAt(dir),
     signal,
   });
   if (made?.status === 0) return;
   throw new SlipwayError('COMMAND_FAILED', `git can't make a repository in ${dir}`, {
     hint: made === undefined ? 'install git' : 'look at its permissions',
   });
+}
+
+function cloneAt(dir: string): ProgramVariables {
+  return { ...NO_REPOSITORY, GIT_DIR: dir };
 }
 
 async function openAt(
@@ -92,7 +96,7 @@ async function openAt(
     commit: ref.name,
     head: HEAD_REF,
   }[ref.kind];
-  return await openGit(dir, { signal, revision, env: { GIT_DIR: dir } });
+  return await openGit(dir, { signal, revision, env: cloneAt(dir) });
 }
 
 async function fetchAll(dir: string, source: RemoteSource, options: RemoteOptions): Promise<void> {
@@ -127,7 +131,7 @@ async function fetchRefs(
   ];
   const env = {
     ...GIT_ENVIRONMENT,
-    ...{ GIT_ALLOW_PROTOCOL: PROTOCOLS, GIT_DIR: dir },
+    ...{ ...cloneAt(dir), GIT_ALLOW_PROTOCOL: PROTOCOLS },
     ...(sshKeys.length === 0 ? {} : { GIT_SSH_COMMAND: sshCommand(sshKeys) }),
     ...(login === undefined
       ? {}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -159,6 +159,33 @@ describe('files of remote repositories', { skip }, async () => {
     const next = await using(t, `url: "${url}", branch: next/one`);
     await dimg(next.folder, 'build');
     assert.equal(await contentOf(t, next, '/lib/a'), 'three');
+  });
+
+  it('are brought into clones of their own inside a hook of git, too', async (t) => {
+    const { library, push, url } = await makeRemote(t);
+    const project = await using(t, `url: "${url}"`);
+    // What git tells the hooks of a push, of another repository.
+    const other = await makeProject(t, { x: 'y' });
+    const dir = path.join(other.folder, '.git');
+    const quarantine = path.join(dir, 'objects', 'incoming');
+    await mkdir(quarantine);
+    const hook = {
+      ...{ GIT_DIR: path.join(project.folder, '.git'), GIT_WORK_TREE: project.folder },
+      ...{ GIT_QUARANTINE_PATH: quarantine, GIT_OBJECT_DIRECTORY: quarantine },
+      GIT_ALTERNATE_OBJECT_DIRECTORIES: [project.folder, library.folder]
+        .map((each) => path.join(each, '.git', 'objects'))
+        .join(':'),
+      ...{ GIT_INDEX_FILE: path.join(dir, 'index'), GIT_NAMESPACE: 'ns' },
+    };
+    const build = ['dimg', 'build', '--dir', project.folder];
+    for (const content of ['two', 'three']) {
+      await library.commit({ 'lib/a': content });
+      await push('main');
+      const built = await line.run(build, undefined, hook);
+      assert.equal(built.code, 0, built.stderr);
+      assert.deepEqual(await readdir(quarantine), []);
+      assert.equal(await contentOf(t, project, '/lib/a'), content);
+    }
   });
 
   it('follow a branch whose history was written anew, and tell what is not there', async (t) => {

@@ -7,13 +7,16 @@ import { SlipwayError, systemCode } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
 import { linesOf } from './lines.ts';
 
+/** Variables of a program on top of our own; one that is undefined it doesn't get. */
+export type ProgramVariables = Readonly<Record<string, string | undefined>>;
+
 /** A program that builds, and how it is called. It gets our own environment and `env` on top. */
 export interface ProgramCall {
   /** of the engine, for events and errors */
   readonly engine: string;
   readonly program: string;
   readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: ProgramVariables;
   readonly cwd?: string;
   /**
    * A file that is its standard input, nothing if left out. No pipe: Node's are sockets, which a
@@ -103,7 +106,7 @@ export async function askProgram(
     readonly signal?: AbortSignal | undefined;
     readonly timeoutMs?: number;
     readonly cwd?: string;
-    readonly env?: Readonly<Record<string, string>>;
+    readonly env?: ProgramVariables;
   } = {},
 ): Promise<Answer | undefined> {
   options.signal?.throwIfAborted();
