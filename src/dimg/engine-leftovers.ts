@@ -14,7 +14,8 @@ export function containerLabels(project: string): Readonly<Record<string, string
 
 /**
  * Removes from an engine what builds left there: containers of processes of this machine that are
- * gone, and images of stages, which have no name there and are in the store, too.
+ * gone, what they kept of them, and images of stages, which have no name there and are in the
+ * store, too.
  *
  * @param project of all projects if left out
  */
@@ -58,7 +59,9 @@ export async function removeLeftovers(
     if (isOwnerGone(owner)) await remove('containers', Id);
   }
   const images = { label: labelled('werf'), dangling: ['true'] };
-  for (const { Id } of await find('/images/json', images, 'list images')) {
-    await remove('images', Id);
+  for (const { Id, Labels } of await find('/images/json', images, 'list images')) {
+    const owner = isJsonObject(Labels) ? Labels[PROCESS_LABEL] : undefined;
+    // What was kept of a container has its labels: somebody is about to take it.
+    if (owner === undefined || isOwnerGone(owner)) await remove('images', Id);
   }
 }

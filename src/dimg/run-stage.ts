@@ -43,6 +43,7 @@ export interface StageCommands {
 const SHELL = 'if [ -x /bin/bash ]; then exec /bin/bash -ec "$1"; fi; exec /bin/sh -ec "$1"';
 const GRACE_SECONDS = 2;
 const LAST_LINES = 20;
+const ATTEMPTS = 3;
 
 /**
  * Runs commands in an image of the store, and gives the image with what they changed. The container
@@ -51,18 +52,8 @@ const LAST_LINES = 20;
  * @throws SlipwayError `COMMAND_FAILED` with the last lines that they printed, `NETWORK` …
  */
 export async function runStage(stage: StageCommands): Promise<Descriptor> {
-  const { engine, store, root, commands, volumes, network, labels, emit, signal } = stage;
-  const image = await bringImage(engine, graphOf(store, root, stage.name), { emit, signal });
-  const container = await createContainer(engine, {
-    image,
-    entrypoint: ['/bin/sh', '-c', SHELL, 'slipway'],
-    command: [commands.join('\n')],
-    workingDir: '/',
-    user: '0:0',
-    volumes,
-    labels,
-    ...(network === undefined ? {} : { network }),
-  });
+  const { signal } = stage;
+  const { container, image } = await makeContainer(stage);
   try {
     await runToEnd(container, stage);
     return await takeChanges(container, stage);
@@ -72,6 +63,31 @@ export async function runStage(stage: StageCommands): Promise<Descriptor> {
     throw error;
   } finally {
     await container.remove().catch(() => {});
+  }
+}
+
+/** It has no name there: whoever clears an engine up may take the image before it is used. */
+async function makeContainer(
+  stage: StageCommands,
+): Promise<{ readonly container: Container; readonly image: string }> {
+  const { engine, store, root, commands, volumes, network, labels, emit, signal } = stage;
+  for (let attempt = 1; ; attempt++) {
+    const image = await bringImage(engine, graphOf(store, root, stage.name), { emit, signal });
+    try {
+      const container = await createContainer(engine, {
+        image,
+        entrypoint: ['/bin/sh', '-c', SHELL, 'slipway'],
+        command: [commands.join('\n')],
+        workingDir: '/',
+        user: '0:0',
+        volumes,
+        labels,
+        ...(network === undefined ? {} : { network }),
+      });
+      return { container, image };
+    } catch (error) {
+      if (!isSlipwayError(error, 'NOT_FOUND') || attempt === ATTEMPTS) throw error;
+    }
   }
 }
 

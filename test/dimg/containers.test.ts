@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { containerLabels, removeLeftovers } from '../../src/dimg/engine-leftovers.ts';
+import { runStage } from '../../src/dimg/run-stage.ts';
+import { connectEngine, type Engine } from '../../src/engine/client.ts';
+import { silent } from '../../src/events.ts';
+import { openLayout } from '../../src/layout/layout.ts';
 import { startDockerd } from '../rig/dockerd.ts';
+import { atEnd, tempDir } from '../rig/lifetime.ts';
 import { MAIN } from '../rig/main.ts';
 import { missing, missingEngine } from '../rig/programs.ts';
 import { atTerminal } from '../rig/terminal.ts';
@@ -137,6 +143,44 @@ docker: { CMD: [sh, -c, exit 3] }
     assert.equal(await docker.docker(...images, '--filter', 'dangling=true'), '');
     assert.deepEqual(await dimg(folder, ...cleanup), ['']);
     assert.ok((await line.must(['dimg', 'mrproper', '--all'])).includes(kept));
+  });
+
+  it('a stage is built though dimg cleanup runs beside it at any moment', async (t) => {
+    const { folder } = await makeProject(t, { 'werf.yaml': 'dimg: ~\nfrom: base\n' });
+    await dimg(folder, 'build', '--name', 'beside');
+    const [name = ''] = await dimg(folder, 'stage', 'image', '--name', 'beside');
+    const store = await openLayout(path.join(line.home, 'store'));
+    atEnd(t, () => store.close());
+    const engine = await connectEngine({ env: { DOCKER_HOST } });
+    atEnd(t, () => engine.close());
+    const removed: string[] = [];
+    const cleanUp = () =>
+      removeLeftovers(engine, undefined, { tell: (what) => removed.push(what), dryRun: false });
+    let isFirst = true;
+    const cleaned: Engine = {
+      ...engine,
+      async json(request) {
+        // What the container is made of has come, and what was kept of it isn't taken yet.
+        if (request.path === '/containers/create' && isFirst) {
+          isFirst = false;
+          await cleanUp();
+          assert.equal(removed.length, 1);
+        }
+        const answer = await engine.json(request);
+        if (request.path === '/commit') await cleanUp();
+        return answer;
+      },
+    };
+    const root = await store.resolve(`docker.io/library/${name}`, {});
+    const made = await runStage({
+      ...{ engine: cleaned, store, root, commands: ['echo x > /x'], volumes: [], network: 'none' },
+      ...{ spoolDir: await tempDir(t), name: 'dimg, stage install', signal: undefined },
+      labels: containerLabels('beside'),
+      emit: silent,
+    });
+    assert.notEqual(made.digest, root.digest);
+    assert.equal(removed.length, 1, removed.join());
+    assert.equal(await leftOver('beside'), '');
   });
 
   describe('--introspect', () => {
