@@ -1,6 +1,9 @@
 /** A block that is to be compressed. */
 export interface BlockWork {
-  /** the 32 KiB before the block end at `WINDOW_BYTES`, and the block begins there */
+  /**
+   * the 32 KiB before the block end at `WINDOW_BYTES`, and the block begins there; what it becomes
+   * is written over both, from the start
+   */
   readonly buffer: SharedArrayBuffer;
   /** how much of what came before is there */
   readonly dictionaryBytes: number;
@@ -20,7 +23,8 @@ export interface WorkerStart {
 interface Threads {
   readonly parentPort: {
     on(event: 'message', take: (work: BlockWork) => void): void;
-    postMessage(deflated: Uint8Array, transfer: readonly ArrayBuffer[]): void;
+    /** bytes of the result */
+    postMessage(sizeBytes: number): void;
   };
   readonly workerData: WorkerStart;
 }
@@ -56,7 +60,8 @@ export function deflateInWorker({ parentPort, workerData }: Threads): void {
     const size = exports.block(level, dictionaryBytes, blockBytes, last ? 1 : 0);
     if (size === 0) throw new Error(`a block of ${blockBytes} bytes was not compressed`);
     const from = exports.output();
-    const deflated = memory.slice(from, from + size);
-    parentPort.postMessage(deflated, [deflated.buffer]);
+    // Memory of its own for each result would stay with the thread that asked for it.
+    new Uint8Array(buffer).set(memory.subarray(from, from + size));
+    parentPort.postMessage(size);
   });
 }

@@ -35,9 +35,16 @@ export async function* gzip(bytes: Bytes, options: GzipOptions = {}): Bytes {
   const { BLOCK_BYTES, deflateBlock, threads, WINDOW_BYTES } = await import('./deflate.ts');
   // Streams beside each other share the threads, and the memory.
   const most = () => Math.max(1, options.inFlight ?? 1 + Math.ceil((2 * threads()) / streams));
-  const making: Promise<Uint8Array>[] = [];
+  const making: { readonly buffer: SharedArrayBuffer; readonly size: Promise<number> }[] = [];
   const free: SharedArrayBuffer[] = [];
   const room = () => free.pop() ?? new SharedArrayBuffer(WINDOW_BYTES + BLOCK_BYTES);
+  const next = async (): Promise<Uint8Array> => {
+    const { buffer, size } = making.shift() as (typeof making)[number];
+    const deflated = Buffer.allocUnsafeSlow(await size);
+    deflated.set(new Uint8Array(buffer, 0, deflated.byteLength));
+    free.push(buffer);
+    return deflated;
+  };
   let window: Uint8Array = new Uint8Array(0);
   let checksum = 0;
   let size = 0;
@@ -52,15 +59,15 @@ export async function* gzip(bytes: Bytes, options: GzipOptions = {}): Bytes {
       new Uint8Array(buffer).set(window, WINDOW_BYTES - window.byteLength);
       const dictionaryBytes = window.byteLength;
       const work = { buffer, dictionaryBytes, blockBytes: block.byteLength, level, last };
-      // The memory is filled again once the block is compressed.
+      // What it becomes is written over it.
       window = block.slice(-WINDOW_BYTES);
-      const made = deflateBlock(work).finally(() => free.push(buffer));
+      const made = deflateBlock(work);
       // A reader that leaves early never awaits it.
       made.catch(() => {});
-      making.push(made);
-      while (making.length >= most()) yield await (making.shift() as Promise<Uint8Array>);
+      making.push({ buffer, size: made });
+      while (making.length >= most()) yield await next();
     }
-    for (const made of making) yield await made;
+    while (making.length > 0) yield await next();
     yield trailer(checksum, size);
   } finally {
     streams--;
