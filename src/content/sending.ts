@@ -167,8 +167,16 @@ export function createSending({
     const { target } = item.shipment;
     const { host } = item.place;
     const begun = host.streamed.get(pending);
-    if (begun !== undefined && canStream(target)) return await begun;
+    if (begun !== undefined && canStream(target)) {
+      return await begun.catch(async () => {
+        // What another repository refused goes here.
+        if (host.streamed.get(pending) === begun) host.streamed.delete(pending);
+        await stream(item, pending);
+      });
+    }
     const send = async () => {
+      // Nothing more is compressed for who failed.
+      if (item.error !== undefined) throw item.error;
       const made = pending.make();
       if (!canStream(target)) {
         await made;

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { collect } from '../../src/bytes/stream.ts';
 import { copyGraph } from '../../src/content/copy.ts';
+import { copyImages } from '../../src/content/delivery.ts';
 import {
   type CompressionSettings,
   type CompressionTable,
@@ -12,7 +13,7 @@ import {
 } from '../../src/content/derivations/compress.ts';
 import { type Graph, graphOf, readManifest, walk } from '../../src/content/graph.ts';
 import { readDocument } from '../../src/content/verify.ts';
-import type { SlipwayError } from '../../src/errors.ts';
+import { isSlipwayError, SlipwayError } from '../../src/errors.ts';
 import type { Emit, SlipwayEvent } from '../../src/events.ts';
 import type { Layout } from '../../src/layout/layout.ts';
 import { parseConfig } from '../../src/oci/config.ts';
@@ -255,4 +256,27 @@ test('of many layers few are in hand at once', async (t) => {
   const { repository } = await testRegistry(t);
   await copyGraph(derived, repository('app'));
   assert.ok(most <= 5, `${most} layers were being compressed at once`);
+});
+
+test('a repository that refuses a layer leaves others of its host with theirs', async (t) => {
+  const layers = Array.from({ length: 6 }, (_, at) => bytesOf(`refused ${at}`, 70_000));
+  const { store, graph } = await prepare(t, { layers });
+  const derived = await compressLayers(graph, { settings: GZIP, store });
+  const { repository, registry } = await testRegistry(t);
+  const refuse = async () => {
+    throw new SlipwayError('DENIED', 'not yours');
+  };
+  const refusing = { ...repository('refused'), pushStream: refuse, push: refuse };
+  const { host } = registry;
+  const { items } = await copyImages(
+    [refusing, repository('taken')].map((target) => ({ graph: derived, target, host })),
+    { tops: true },
+  );
+  assert.deepEqual(
+    items.map(({ error, isPlaced }) => [isSlipwayError(error, 'DENIED'), isPlaced]),
+    [
+      [true, false],
+      [false, true],
+    ],
+  );
 });
