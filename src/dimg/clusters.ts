@@ -19,6 +19,11 @@ export interface UsedImages {
   has(image: NamedImage): boolean;
 }
 
+interface Asking extends Signalled {
+  /** how long a page may take, with the program that says who we are; a minute if left out */
+  readonly timeoutMs?: number;
+}
+
 type Call = { readonly limit: number; readonly _continue?: string };
 type List = {
   readonly items: readonly unknown[];
@@ -44,7 +49,7 @@ const CONTAINERS: ReadonlySet<string> = new Set([
  * `AUTH_REQUIRED`, `DENIED` or `SERVER_ERROR`: whoever removes images must not guess
  */
 export async function usedImages(
-  options: Signalled & { readonly env?: NodeJS.ProcessEnv } = {},
+  options: Asking & { readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<UsedImages> {
   const client = await loadClient();
   const names = new Set<string>();
@@ -75,7 +80,7 @@ function referenceOf(name: string): string | undefined {
 async function* imagesOf(
   client: Client,
   config: KubeConfig,
-  { signal }: Signalled,
+  { signal, timeoutMs = TIMEOUT_MS }: Asking,
 ): AsyncGenerator<string> {
   const { CoreV1Api, AppsV1Api, BatchV1Api } = client;
   const [core, apps, batch] = [CoreV1Api, AppsV1Api, BatchV1Api].map((api) =>
@@ -85,7 +90,7 @@ async function* imagesOf(
     InstanceType<typeof AppsV1Api>,
     InstanceType<typeof BatchV1Api>,
   ];
-  const http = { httpApi: boundedHttp(client, signal) };
+  const http = { httpApi: boundedHttp(client, { signal, timeoutMs }) };
   const lists: readonly (readonly [string, (call: Call) => Promise<List>])[] = [
     ['pods', (call) => core.listPodForAllNamespaces(call, http)],
     [
@@ -103,7 +108,7 @@ async function* imagesOf(
     let next: string | undefined;
     for (let page = 0; page < MAX_PAGES; page++) {
       const call = { limit: PER_PAGE, ...(next ? { _continue: next } : {}) };
-      const { items, metadata } = await list(call).catch((error: unknown) => {
+      const { items, metadata } = await inTime(list(call), { signal, timeoutMs }).catch((error) => {
         signal?.throwIfAborted();
         throw explained(client, error, kind, config.getCurrentContext());
       });
@@ -128,12 +133,11 @@ function* namesIn(value: unknown, isContainer: boolean): Generator<string> {
 }
 
 /** The client's own way to send, with an end: neither for ever nor as much as somebody likes. */
-function boundedHttp(client: Client, signal: AbortSignal | undefined) {
+function boundedHttp(client: Client, limits: Limits) {
   const own = new client.IsomorphicFetchHttpLibrary();
   return client.wrapHttpLibrary({
     async send(request): Promise<InstanceType<Client['ResponseContext']>> {
-      const timeout = AbortSignal.timeout(TIMEOUT_MS);
-      request.setSignal(signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
+      request.setSignal(endOf(limits));
       const { httpStatusCode, headers, body } = await own.send(request).toPromise();
       const read = async (): Promise<Buffer> => {
         const stream = body.stream();
@@ -146,6 +150,29 @@ function boundedHttp(client: Client, signal: AbortSignal | undefined) {
       });
     },
   });
+}
+
+interface Limits extends Signalled {
+  readonly timeoutMs: number;
+}
+
+function endOf({ signal, timeoutMs }: Limits): AbortSignal {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+}
+
+/** The client itself waits for a program that says who we are as long as that likes. */
+async function inTime<T>(work: Promise<T>, limits: Limits): Promise<T> {
+  const end = endOf(limits);
+  end.throwIfAborted();
+  const ended = Promise.withResolvers<never>();
+  const onEnd = () => ended.reject(end.reason);
+  end.addEventListener('abort', onEnd);
+  try {
+    return await Promise.race([work, ended.promise]);
+  } finally {
+    end.removeEventListener('abort', onEnd);
+  }
 }
 
 async function loadClient(): Promise<Client> {
@@ -179,11 +206,16 @@ function explained(client: Client, error: unknown, kind: string, context: string
       { status, hint },
     );
   }
-  const reason = error instanceof Error ? deepest(error).message : String(error);
+  const reason = error instanceof Error ? reasonOf(deepest(error)) : String(error);
   return new SlipwayError('NETWORK', `${where} can't be asked for ${kind}: ${printable(reason)}`, {
     hint: HINT,
     cause: error,
   });
+}
+
+/** What a parser says shows what was read: a program that says who we are prints a token. */
+function reasonOf(error: Error): string {
+  return error instanceof SyntaxError ? 'what came is no JSON' : error.message;
 }
 
 function endless(kind: string, context: string): SlipwayError {

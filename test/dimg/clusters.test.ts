@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { usedImages } from '../../src/dimg/clusters.ts';
 import { closedPort } from '../http/servers.ts';
-import { tempDir } from '../rig/lifetime.ts';
+import { atEnd, type Owner, tempDir } from '../rig/lifetime.ts';
 import { type Answer, kubeConfig, startCluster } from './kubernetes.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
@@ -98,6 +98,64 @@ describe('images that clusters use', () => {
     const unknown = { KUBECONFIG: await kubeConfig(t, [{ url: stranger.url }]) };
     await assert.rejects(usedImages({ env: unknown }), { code: 'NETWORK' });
     assert.deepEqual(stranger.asked, []);
+  });
+
+  describe('where a program says who we are', () => {
+    /** The configuration of a cluster with a program of these lines. */
+    const withProgram = async (t: Owner, ...lines: readonly string[]) => {
+      const command = path.join(await tempDir(t), 'who');
+      await writeFile(command, `#!/bin/sh\n${lines.join('\n')}\n`, { mode: 0o755 });
+      const cluster = await startCluster(t);
+      const apiVersion = 'client.authentication.k8s.io/v1';
+      const env = [{ name: 'NAME', value: 'me' }];
+      const user = () => ({ exec: { apiVersion, command, args: ['token'], env } });
+      return { cluster, env: { KUBECONFIG: await kubeConfig(t, [cluster], user) } };
+    };
+
+    it('its token is used', async (t) => {
+      const said = `printf '{"status":{"token":"%s-%s"}}' "$NAME" "$1"`;
+      const { cluster, env } = await withProgram(t, said);
+      cluster.answers.set('/api/v1/pods', [
+        { spec: { containers: [{ image: `${REPOSITORY}:used` }] } },
+      ]);
+      assert.ok((await usedImages({ env })).has(tagged('used')));
+      assert.ok(
+        cluster.asked.every((each) => each.endsWith(' Bearer me-token')),
+        cluster.asked[0],
+      );
+    });
+
+    it('nothing is known where it fails, and what it printed for others is not shown', async (t) => {
+      const failing = await withProgram(t, 'echo log in first >&2', 'exit 1');
+      await assert.rejects(usedImages(failing), { code: 'NETWORK', message: /log in first/ });
+      for (const said of ["printf 'abc secret-token'", 'printf %s \'{"token": "secret-token"}\'']) {
+        const strange = await withProgram(t, said);
+        await assert.rejects(usedImages(strange), (error: Error & { code: string }) => {
+          assert.equal(error.code, 'NETWORK');
+          assert.doesNotMatch(error.message, /secret/);
+          assert.match(error.message, /context context-0 of Kubernetes can't be asked for pods/);
+          return true;
+        });
+        assert.deepEqual(strange.cluster.asked, []);
+      }
+    });
+
+    it('one that goes on is not waited for', async (t) => {
+      const pids = path.join(await tempDir(t), 'pids');
+      atEnd(t, async () => {
+        for (const pid of (await readFile(pids, 'utf8')).trim().split('\n')) process.kill(+pid);
+      });
+      const { env } = await withProgram(t, `echo $$ >> ${pids}`, 'exec sleep 600');
+      await assert.rejects(usedImages({ env, timeoutMs: 300 }), {
+        code: 'NETWORK',
+        message: /can't be asked for pods: .*timeout/,
+      });
+      const stop = new AbortController();
+      const asking = usedImages({ env, signal: stop.signal });
+      const reason = new Error('stopped');
+      setTimeout(() => stop.abort(reason), 300);
+      await assert.rejects(asking, reason);
+    });
   });
 
   it('end with an interruption while a cluster says nothing', async (t) => {

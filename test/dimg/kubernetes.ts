@@ -72,6 +72,7 @@ export async function startCluster(
 export async function kubeConfig(
   owner: Owner,
   clusters: readonly Pick<Cluster, 'url' | 'caFile'>[],
+  userOf: (at: number) => object = (at) => ({ token: `token-${at}` }),
 ): Promise<string> {
   const file = path.join(await tempDir(owner), 'config');
   const named = <T>(key: string, of: (at: number) => T) =>
@@ -86,7 +87,7 @@ export async function kubeConfig(
       // The client speaks plain HTTP only where this is said.
       ...(clusters[at]?.url.startsWith('http:') ? { 'insecure-skip-tls-verify': true } : {}),
     })),
-    users: named('user', (at) => ({ token: `token-${at}` })),
+    users: named('user', userOf),
     contexts: named('context', (at) => ({ cluster: `cluster-${at}`, user: `user-${at}` })),
   });
   await writeFile(file, text);
