@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { type Bytes, collect } from '../bytes/stream.ts';
 import { Refusal } from './errors.ts';
+import type { Pace } from './pace.ts';
 import type { HeldBody, Room } from './room.ts';
 
 /** One request and its answer. */
@@ -9,8 +10,7 @@ export interface Exchange {
   readonly response: ServerResponse;
   readonly method: string;
   readonly query: URLSearchParams;
-  /** how long a connection may be silent while a body goes either way */
-  readonly idleTimeoutMs: number;
+  readonly pace: Pace;
   readonly room: Room;
   /** the client waits for `100 Continue` before it sends its body */
   awaitsContinue: boolean;
@@ -29,25 +29,36 @@ const DRAINED_BYTES = 64 * 1024;
 const LINGER_MS = 3_000;
 const LINGER_BYTES = 64 * 1024 * 1024;
 
-/** Answers with a status, headers and a body that is in memory. A HEAD gets the headers. */
+/**
+ * Answers with a status, headers and a body that is in memory, as long as there is room for it. A
+ * HEAD gets the headers.
+ *
+ * @throws Refusal `TOOMANYREQUESTS`
+ */
 export async function respond(
   exchange: Exchange,
   status: number,
   headers: OutgoingHttpHeaders,
   body: string | Uint8Array = '',
 ): Promise<void> {
-  const { request, response, method } = exchange;
+  const { request, response, method, pace, room } = exchange;
   if (response.destroyed) return;
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const isUnread = hasLongBody(request) && !request.complete;
   const hasLength = status !== 204 && status !== 304;
+  const sent = method === 'HEAD' ? new Uint8Array(0) : bytes;
+  // A client that doesn't read leaves it here.
+  const held = room.hold();
+  held.take(sent.byteLength);
+  response.once('close', () => held.release());
+  // The timer stays until the last byte has left; Node then sets the one for an idle connection.
+  request.socket.setTimeout(pace.idleTimeoutMs);
   response.writeHead(status, {
     ...ALWAYS,
     ...(hasLength ? { 'content-length': bytes.byteLength } : {}),
     ...(isUnread ? { connection: 'close' } : {}),
     ...headers,
   });
-  const sent = method === 'HEAD' ? new Uint8Array(0) : bytes;
   if (isUnread && !exchange.awaitsContinue) {
     if (sent.byteLength > 0) response.write(sent);
     else response.flushHeaders();
@@ -82,9 +93,9 @@ export async function respondBytes(
   headers: OutgoingHttpHeaders,
   bytes: Bytes,
 ): Promise<void> {
-  const { response, room } = exchange;
+  const { response, room, pace } = exchange;
   const { socket } = exchange.request;
-  socket.setTimeout(exchange.idleTimeoutMs);
+  socket.setTimeout(pace.idleTimeoutMs);
   const leave = room.enter();
   try {
     for await (const chunk of bytes) {
@@ -93,7 +104,6 @@ export async function respondBytes(
       if (!response.write(chunk)) await drained(response);
     }
     if (!response.headersSent) response.writeHead(status, { ...ALWAYS, ...headers });
-    // The timer stays until the last byte has left; Node then sets the one for an idle connection.
     response.end();
   } catch (error) {
     socket.setTimeout(0);
@@ -121,7 +131,7 @@ async function* receive(exchange: Exchange): AsyncGenerator<Buffer> {
     exchange.awaitsContinue = false;
     response.writeContinue();
   }
-  request.socket.setTimeout(exchange.idleTimeoutMs);
+  request.socket.setTimeout(exchange.pace.idleTimeoutMs);
   try {
     yield* request.iterator({ destroyOnReturn: false });
   } finally {

@@ -5,6 +5,7 @@ import type { RegistryContext } from './context.ts';
 import { Refusal, refusalOf } from './errors.ts';
 import { type Exchange, respond } from './exchange.ts';
 import type { RegistryEvent } from './options.ts';
+import type { Pace } from './pace.ts';
 import type { Room } from './room.ts';
 import { findRoute } from './routes.ts';
 
@@ -14,7 +15,7 @@ export interface HandlerOptions {
   /** everybody is let in if left out */
   readonly authenticate: Authenticator | undefined;
   readonly readOnly: boolean;
-  readonly idleTimeoutMs: number;
+  readonly pace: Pace;
   readonly room: Room;
   readonly log: (event: RegistryEvent) => void;
 }
@@ -28,7 +29,7 @@ export type RequestHandler = (
 
 /** Answers requests: first who may ask, then what is asked, then the answer. */
 export function createHandler(options: HandlerOptions): RequestHandler {
-  const { context, idleTimeoutMs, room, log } = options;
+  const { context, pace, room, log } = options;
   return async (request, response, awaitsContinue) => {
     const startedMs = performance.now();
     const method = request.method ?? '';
@@ -38,7 +39,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       response,
       method,
       query,
-      idleTimeoutMs,
+      pace,
       room,
       awaitsContinue,
     };

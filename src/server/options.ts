@@ -21,6 +21,11 @@ export interface RegistryOptions {
   readonly uploadExpiryMs?: number | undefined;
   /** how long a connection may be silent while a body goes either way, two minutes if left out */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * how slowly the body of a request may come, in bytes a second: whoever falls behind by more than
+   * `idleTimeoutMs` loses the connection; 500 if left out, 0 for no bound
+   */
+  readonly minBytesPerSecond?: number | undefined;
   /** how long the end waits for requests that are being answered, two seconds if left out */
   readonly graceMs?: number | undefined;
   /** told what happens, synchronously; it must not throw */

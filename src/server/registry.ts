@@ -10,6 +10,7 @@ import { createHandler } from './handler.ts';
 import { acceptedHosts, bracketed, isLoopback } from './hosts.ts';
 import { createManifestStore } from './manifest-store.ts';
 import type { RegistryOptions } from './options.ts';
+import { watchRequests } from './pace.ts';
 import { createQuota } from './quota.ts';
 import { createRepositories } from './repositories.ts';
 import { createRoom } from './room.ts';
@@ -34,6 +35,7 @@ const DEFAULTS = {
   maxUploads: 2_048,
   uploadExpiryMs: 3_600_000,
   idleTimeoutMs: 120_000,
+  minBytesPerSecond: 500,
   graceMs: 2_000,
 } as const;
 
@@ -67,6 +69,11 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     fileMode: isPrivate ? 0o600 : 0o644,
     readOnly,
   });
+  const pace = {
+    idleTimeoutMs: options.idleTimeoutMs ?? DEFAULTS.idleTimeoutMs,
+    minBytesPerSecond: options.minBytesPerSecond ?? DEFAULTS.minBytesPerSecond,
+  };
+  const watch = watchRequests(pace);
   const answer = createHandler({
     context: {
       repositories,
@@ -78,13 +85,14 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     isAcceptedHost: acceptedHosts(listenHost),
     authenticate,
     readOnly,
-    idleTimeoutMs: options.idleTimeoutMs ?? DEFAULTS.idleTimeoutMs,
+    pace,
     room: createRoom(),
     log,
   });
   const handle = inTurn(answer);
   const inHand = new Set<Promise<void>>();
   const server = createHttpServer((request, response, awaitsContinue) => {
+    watch.begin(request);
     const handling = handle(request, response, awaitsContinue);
     inHand.add(handling);
     void handling.finally(() => inHand.delete(handling));
@@ -100,6 +108,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     signal?.removeEventListener('abort', onAbort);
     await closeServer(server, options.graceMs ?? DEFAULTS.graceMs);
     await Promise.allSettled([...inHand]);
+    watch.end();
     await sessions.close();
     await repositories.close();
     if (isTemporary) await rm(storage, { recursive: true, force: true });
@@ -134,7 +143,7 @@ type Receive = (
 function createHttpServer(receive: Receive): Server {
   const server = createServer({
     headersTimeout: 20_000,
-    // An upload may take hours; while it does, silence is what is timed.
+    // An upload may take hours; while it does, silence and slowness are what is timed.
     requestTimeout: 0,
     keepAliveTimeout: 60_000,
     connectionsCheckingInterval: 5_000,

@@ -47,7 +47,7 @@ export function createRoom(): Room {
       return {
         take(bytes) {
           if (ownBytes + bytes > SMALL_BODY_BYTES && heldBytes + bytes > ALL_HELD_BYTES) {
-            throw new Refusal('TOOMANYREQUESTS', 'too many long manifests at once', {
+            throw new Refusal('TOOMANYREQUESTS', 'too many long manifests or lists at once', {
               headers: { 'retry-after': '1' },
             });
           }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { RequestHandler } from './handler.ts';
+import { answered } from './pace.ts';
 
 /** More requests than these, sent before their answers, are an attack: clients here send one. */
 const MAX_WAITING = 16;
@@ -10,8 +11,9 @@ interface Line {
 }
 
 /**
- * Handles the requests of one connection one after the other. Node would begin with all that one
- * packet holds at once, and a few kilobytes would open a thousand files.
+ * Handles the requests of one connection one after the other, each once the answer before it has
+ * left. Node would begin with all that one packet holds at once, and a few kilobytes would open a
+ * thousand files.
  */
 export function inTurn(handle: RequestHandler): RequestHandler {
   const lines = new WeakMap<Socket, Line>();
@@ -25,7 +27,10 @@ export function inTurn(handle: RequestHandler): RequestHandler {
     }
     line.waiting += 1;
     line.last = line.last.then(async () => {
-      if (!socket.destroyed) await handle(request, response, awaitsContinue);
+      if (!socket.destroyed) {
+        await handle(request, response, awaitsContinue);
+        await answered(response);
+      }
       line.waiting -= 1;
     });
     await line.last;

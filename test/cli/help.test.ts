@@ -80,6 +80,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '--annotation': 'a=b',
   '--listen': '127.0.0.1:0',
   '--max-size': '5M',
+  '--min-rate': '1k',
   '--filter': 'dangling=true',
   '--pull': 'never',
   '--engine': 'buildah',

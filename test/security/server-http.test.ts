@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MEDIA_TYPE } from '../../src/oci/mediatype.ts';
 import { LONG } from '../rig/long.ts';
 import {
   digestOfJson,
@@ -191,6 +192,66 @@ row(
     // What these have got is in the buffers of the system; they see the end behind it.
     for (const got of await closed(readers)) assert.ok(got < bytes.byteLength, 'cut');
     assert.equal((await rig.ask('GET', '/v2/')).status, 200);
+  },
+);
+
+row(
+  'Server',
+  'CVE-2026-35469, the slow requests of Slowloris',
+  'a client that sends a body byte by byte, wanted or not, loses its connection',
+  async (t) => {
+    const options = ['--idle-timeout', '1', '--min-rate', '1k'];
+    const rig = await startServed(t, await temporaryFolder(t), options);
+    const head = 'HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n';
+    const digest = sha('');
+    const drips = [
+      `POST /v2/a/blobs/uploads/?digest=${digest}`,
+      'PUT /v2/a/manifests/v1',
+      `PATCH ${await rig.begin(APP)}`,
+      'GET /v2/',
+      'GET /nowhere',
+    ].flatMap((line) => connect(t, rig, 1, `${line} ${head}`));
+    const dripping = setInterval(() => {
+      for (const socket of drips) if (socket.writable) socket.write('x');
+    }, 50);
+    t.after(() => clearInterval(dripping));
+    await closed(drips);
+    assert.equal((await rig.ask('GET', '/v2/')).status, 200);
+  },
+);
+
+row(
+  'Server',
+  'CVE-2023-2253, CVE-2017-11468',
+  'long lists that nobody reads are held as far as there is room',
+  async (t) => {
+    const rig = await startServed(t, await temporaryFolder(t));
+    const subject = { mediaType: MEDIA_TYPE.ociManifest, digest: sha('none'), size: 4 };
+    const image = await pushImage(rig, APP, {
+      subject,
+      annotations: { x: 'x'.repeat(3_000_000) },
+    });
+    assert.equal((await rig.put(APP, 'v1', image)).status, 201);
+    const path = `/v2/${APP}/referrers/${subject.digest}`;
+    assert.equal((await rig.ask('GET', path)).status, 200);
+    const startBytes = await peakBytes(rig.pid);
+    const get = `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const readers = connect(t, rig, 16, get.repeat(8));
+    // All of them have come, and got as much as they take.
+    let status = 200;
+    for (let asked = 0; status !== 429 && asked < 300; asked++) {
+      ({ status } = await rig.ask('GET', path));
+      await sleep(20);
+    }
+    assert.equal(status, 429);
+    const grownBytes = (await peakBytes(rig.pid)) - startBytes;
+    assert.ok(grownBytes < 200_000_000, `${grownBytes} bytes`);
+    for (const socket of readers) socket.destroy();
+    while (status === 429) {
+      await sleep(20);
+      ({ status } = await rig.ask('GET', path));
+    }
+    assert.equal(status, 200, 'there is room again');
   },
 );
 

@@ -61,7 +61,7 @@ async function startRemoving(t: TestContext, storage: string): Promise<Rig> {
     isAcceptedHost: () => true,
     authenticate: undefined,
     readOnly: false,
-    idleTimeoutMs: 60_000,
+    pace: { idleTimeoutMs: 60_000, minBytesPerSecond: 0 },
     room: createRoom(),
     log: (event) => assert.equal(event.type, 'request'),
   });

@@ -4,6 +4,7 @@ import { showUrl } from '../../http/shown.ts';
 import type { RegistryEvent } from '../../server/options.ts';
 import { startRegistry } from '../../server/registry.ts';
 import { type Cli, newCommand } from '../command.ts';
+import { positive } from '../flags.ts';
 import { safeLine } from '../output.ts';
 import { collectCommand } from './registry-gc.ts';
 
@@ -14,6 +15,8 @@ interface ServeFlags {
   readonly readOnly?: boolean;
   readonly sparse: boolean;
   readonly maxSize?: number;
+  readonly idleTimeout?: number;
+  readonly minRate?: number;
 }
 
 /** `slipway registry serve|gc` */
@@ -49,6 +52,16 @@ function serveCommand(cli: Cli): Command {
       'refuse what makes the storage larger than N bytes (k, M, G of 1000)',
       parseSize,
     )
+    .option(
+      '--idle-timeout <SECONDS>',
+      'cut off who is silent for so long in the middle of a request or an answer (default: 120)',
+      positive,
+    )
+    .option(
+      '--min-rate <RATE>',
+      'cut off who sends fewer bytes a second for longer than that; k and M of 1000, 0 for nobody (default: 500)',
+      parseSize,
+    )
     .addHelpText(
       'after',
       `
@@ -66,6 +79,8 @@ Example:
         ...(flags.readOnly === undefined ? {} : { readOnly: flags.readOnly }),
         sparse: flags.sparse,
         ...(flags.maxSize === undefined ? {} : { maxBytes: flags.maxSize }),
+        ...(flags.idleTimeout === undefined ? {} : { idleTimeoutMs: flags.idleTimeout * 1000 }),
+        ...(flags.minRate === undefined ? {} : { minBytesPerSecond: flags.minRate }),
         log: (event) => {
           const text = describeRegistryEvent(event, cli.isDebug);
           if (text !== undefined) output.err(`${safeLine(text)}\n`);
