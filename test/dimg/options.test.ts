@@ -110,6 +110,12 @@ describe('options of dimg commands', { skip }, async () => {
     }
   });
 
+  it('--help lists commands with their words', async () => {
+    const help = (await must(['dimg', '--help'])).join('\n');
+    assert.match(help, /^ {2}bp \[options\] \[\[DIMG\] REPO\.\.\.\] +build/m);
+    assert.doesNotMatch(help, /WORDS/);
+  });
+
   it('plan shows what dimg run would run, and runs nothing', async (t) => {
     const { folder } = await makeProject(t, { 'werf.yaml': 'dimg: ~\nfrom: base\n' });
     await dimg(folder, 'build');

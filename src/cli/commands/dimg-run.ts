@@ -28,7 +28,10 @@ interface RunFlags extends DimgFlags, ContainerFlags {
 export function dimgRun(cli: Cli): Command {
   const command = newCommand('run', 'run a dimg that is built; without a command, a shell in it')
     .usage('[options] [DIMG] [-- COMMAND [ARG...]]')
-    .argument('[WORDS...]', 'name or pattern of the dimg, if there are several; -- COMMAND');
+    .argument(
+      '[[DIMG] [-- COMMAND]...]',
+      'name or pattern of the dimg, if there are several; -- COMMAND',
+    );
   addStageFlag(addContainerFlags(addDimgFlags(command)));
   return command.action(async (words: string[], flags: RunFlags) => {
     const { patterns, command } = dimgAndCommand(words, cli.args);

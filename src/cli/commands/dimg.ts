@@ -70,7 +70,7 @@ const REPO = 'the last one is REPO: [HOST[:PORT]/]PATH, or :minikube; those befo
 function push(cli: Cli): Command {
   const command = newCommand('push', 'push dimgs that are built to REPO/DIMG')
     .usage('[options] [DIMG...] REPO')
-    .argument('[WORDS...]', REPO);
+    .argument('[[DIMG] REPO...]', REPO);
   return addTagFlags(addDimgFlags(command))
     .option('--with-stages', 'also push the stages, to REPO:dimgstage-…')
     .action((words: string[], flags: DimgPushFlags) => pushWords(cli, words, flags, 'leave'));
@@ -79,7 +79,7 @@ function push(cli: Cli): Command {
 function buildAndPush(cli: Cli): Command {
   const command = newCommand('bp', 'build dimgs and push them')
     .usage('[options] [DIMG...] REPO')
-    .argument('[WORDS...]', REPO);
+    .argument('[[DIMG] REPO...]', REPO);
   return addTagFlags(addStageBuildFlags(addDimgFlags(command)))
     .option('--with-stages', 'also push the stages, to REPO:dimgstage-…')
     .action((words: string[], flags: DimgPushFlags) => pushWords(cli, words, flags, 'build'));
@@ -88,7 +88,7 @@ function buildAndPush(cli: Cli): Command {
 function simplePush(cli: Cli): Command {
   const command = newCommand('spush', 'push one dimg to REPO itself')
     .usage('[options] [DIMG] REPO')
-    .argument('[WORDS...]', REPO);
+    .argument('[[DIMG] REPO...]', REPO);
   return addTagFlags(addDimgFlags(command))
     .option('--with-stages', 'accepted for users of werf; no stages are pushed')
     .action((words: string[], { withStages: _, ...flags }: DimgPushFlags) =>
@@ -99,7 +99,7 @@ function simplePush(cli: Cli): Command {
 function tag(cli: Cli): Command {
   const command = newCommand('tag', 'give dimgs that are built the names of a push, locally')
     .usage('[options] [DIMG...] REPO')
-    .argument('[WORDS...]', REPO);
+    .argument('[[DIMG] REPO...]', REPO);
   return addTagFlags(addDimgFlags(command)).action(
     async (words: string[], flags: DimgPushFlags) => {
       const { repo: text, patterns } = repoAndPatterns(words);
@@ -129,7 +129,7 @@ function stages(cli: Cli): Command {
     [push, pushStages],
     [pull, pullFrom],
   ] as const) {
-    command.usage('[options] [DIMG...] REPO').argument('[WORDS...]', REPO);
+    command.usage('[options] [DIMG...] REPO').argument('[[DIMG] REPO...]', REPO);
     group.addCommand(
       addDimgFlags(command).action(async (words: string[], flags: StagesFlags) => {
         const { repo: text, patterns } = repoAndPatterns(words);
