@@ -1,7 +1,8 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askProgram } from '../build/engines/program.ts';
+import { type Answer, askProgram } from '../build/engines/program.ts';
+import { printable } from '../bytes/printable.ts';
 import { collect } from '../bytes/stream.ts';
 import { readTar } from '../bytes/tar-read.ts';
 import type { Engine } from '../engine/client.ts';
@@ -96,10 +97,10 @@ export async function generatedByProgram(
     const options = { cwd: dir, timeoutMs: PROGRAM_MS, signal };
     const answer = await askProgram(program, [...args, path], options);
     if (answer?.status !== 0) {
-      const how = answer === undefined ? 'is not there' : `ended with status ${answer.status}`;
       throw new SlipwayError(
         'COMMAND_FAILED',
-        `${program}, which should write a docker config, ${how}`,
+        `${program}, which should write a docker config, ${howEnded(answer)}`,
+        lastWordsOf(answer),
       );
     }
     const written = await readSmallFile(path, MAX_CONFIG_BYTES);
@@ -110,4 +111,14 @@ export async function generatedByProgram(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function howEnded(answer: Answer | undefined): string {
+  if (answer === undefined) return 'is not there';
+  return answer.status === undefined ? 'was killed' : `ended with status ${answer.status}`;
+}
+
+function lastWordsOf(answer: Answer | undefined): { readonly hint?: string } {
+  const words = printable(answer?.stderr.trim().split('\n').at(-1) ?? '');
+  return words === '' ? {} : { hint: `it said: ${words}` };
 }

@@ -474,6 +474,10 @@ describe('credentials', { skip: missing('docker-registry', 'htpasswd') }, () => 
     const failed = await slipway.run([...words, 'sh -c "exit 3"', '--dir', dir]);
     assert.equal(failed.code, 20);
     assert.match(failed.stderr, /ended with status 3/);
+    const saying = ['-c', '"echo log in first >&2; kill -9 $$"'].join(' ');
+    const killed = await slipway.run([...words, `sh ${saying}`, '--dir', dir]);
+    assert.equal(killed.code, 20);
+    assert.match(killed.stderr, /was killed\n {2}hint: it said: log in first\n/);
   });
 
   test('the global options are for steps that name nothing themselves', async (t) => {
