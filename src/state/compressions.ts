@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { COMPRESSORS } from '../bytes/compress.ts';
@@ -33,14 +33,14 @@ export function createCompressionTable(hints: Hints, locksDir?: string): Compres
     },
     async alone(diffId, settings, work, signal) {
       if (locksDir === undefined) return await work();
+      // A file for each layer would stay when its process is killed, so layers share 256 of them:
+      // to wait for another layer now and then costs little, for each is compressed on all cores.
       const name = createHash('sha256').update(keyOf(diffId, settings)).digest('hex');
-      const path = join(locksDir, `compress-${name.slice(0, 32)}`);
+      const path = join(locksDir, `compress-${name.slice(0, 2)}`);
       const hold = await waitForHold(locksDir, path, signal);
       try {
         return await work();
       } finally {
-        // Whoever holds it when it is gone compresses once too often, no more.
-        await rm(path, { force: true }).catch(() => {});
         hold?.release();
       }
     },

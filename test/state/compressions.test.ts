@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { compressLayers } from '../../src/content/derivations/compress.ts';
@@ -104,4 +107,31 @@ test('runs that compress an image at the same moment compress each layer once', 
       assert.equal(digestOf(Buffer.concat(parts)), digest);
     }
   }
+});
+
+test('processes that are killed leave a bounded number of files', async (t) => {
+  const dir = await tempDir(t);
+  const at = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
+  const program = `
+    const { createCompressionTable } = await import(${at('../../src/state/compressions.ts')});
+    const { openHints } = await import(${at('../../src/state/hints.ts')});
+    const { digestOf } = await import(${at('../../src/oci/digest.ts')});
+    const table = createCompressionTable(openHints(${JSON.stringify(dir)}), ${JSON.stringify(dir)});
+    for (let layer = 0; layer < 600; layer++) {
+      await Promise.race([
+        new Promise((begun) => table.alone(digestOf(String(layer)), { format: 'gzip' }, () => {
+          begun();
+          return new Promise(() => {});
+        })),
+        new Promise((resolve) => setTimeout(resolve, 1)),
+      ]);
+    }
+    process.kill(process.pid, 'SIGKILL');`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const [, signal] = await once(child, 'exit');
+  assert.equal(signal, 'SIGKILL');
+  const files = (await readdir(dir)).filter((name) => name.startsWith('compress-'));
+  assert.ok(files.length > 0 && files.length <= 256, `${files.length} files`);
 });
