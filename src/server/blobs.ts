@@ -73,7 +73,7 @@ export async function deleteBlob(
 ): Promise<void> {
   const digest = checkDigest(target.reference);
   const removed = await repositories.change(target.repository, async (layout) => {
-    if ((await manifests.read(layout, digest)) !== undefined) {
+    if ((await manifests.describe(layout, digest)) !== undefined) {
       throw new Refusal('UNSUPPORTED', 'this is a manifest; it is deleted under /manifests/');
     }
     return await layout.removeBlob(digest);

@@ -1,3 +1,4 @@
+import { createLane } from '../bytes/lane.ts';
 import { readDocument } from '../content/verify.ts';
 import { isSlipwayError } from '../errors.ts';
 import type { Layout } from '../layout/layout.ts';
@@ -24,6 +25,8 @@ export interface ManifestLinks {
 export interface ManifestStore {
   /** A manifest that is in `layout`, or undefined. Bytes that are no manifest count as none. */
   read(layout: Layout, digest: Digest): Promise<StoredManifest | undefined>;
+  /** Like `read`, without the bytes: what was read once isn't read again. */
+  describe(layout: Layout, digest: Digest): Promise<Descriptor | undefined>;
   links(layout: Layout, digest: Digest): Promise<ManifestLinks | undefined>;
 }
 
@@ -31,6 +34,9 @@ const MAX_CACHED_BYTES = 8 * 1024 * 1024;
 /** What an entry of the cache takes besides its bytes. */
 const ENTRY_BYTES = 1024;
 const MAX_LINKS = 100_000;
+const MAX_DESCRIBED = 10_000;
+/** Hundreds of clients may ask for manifests of 4 MiB: longer ones than this are read in turn. */
+const LONG_BYTES = 64 * 1024;
 
 /**
  * Digests decide what is remembered, and a repository is always asked first whether it holds them:
@@ -38,7 +44,9 @@ const MAX_LINKS = 100_000;
  */
 export function createManifestStore(): ManifestStore {
   const cache = new Map<Digest, StoredManifest>();
+  const described = new Map<Digest, Descriptor>();
   const links = new Map<Digest, ManifestLinks>();
+  const longReads = createLane(1);
   let cachedBytes = 0;
   let linkCount = 0;
 
@@ -61,9 +69,7 @@ export function createManifestStore(): ManifestStore {
     }
   };
 
-  const read = async (layout: Layout, digest: Digest): Promise<StoredManifest | undefined> => {
-    const size = await layout.blobSize(digest);
-    if (size === undefined || size > DOCUMENT_LIMITS.manifestBytes) return undefined;
+  const load = async (layout: Layout, digest: Digest, size: number) => {
     const cached = cache.get(digest);
     if (cached?.descriptor.size === size) return cached;
     const bytes = await readStored(layout, { mediaType: '', digest, size });
@@ -72,11 +78,25 @@ export function createManifestStore(): ManifestStore {
     if (mediaType === undefined) return undefined;
     const manifest = { descriptor: { mediaType, digest, size }, bytes };
     remember(manifest);
+    if (described.size >= MAX_DESCRIBED) described.clear();
+    described.set(digest, manifest.descriptor);
     return manifest;
+  };
+
+  const read = async (layout: Layout, digest: Digest): Promise<StoredManifest | undefined> => {
+    const size = await layout.blobSize(digest);
+    if (size === undefined || size > DOCUMENT_LIMITS.manifestBytes) return undefined;
+    const loading = () => load(layout, digest, size);
+    return size > LONG_BYTES ? await longReads.run(loading) : await loading();
   };
 
   return {
     read,
+    async describe(layout, digest) {
+      const known = described.get(digest);
+      const isSame = known !== undefined && (await layout.blobSize(digest)) === known.size;
+      return isSame ? known : (await read(layout, digest))?.descriptor;
+    },
     async links(layout, digest) {
       if ((await layout.blobSize(digest)) === undefined) return undefined;
       const known = links.get(digest);

@@ -29,36 +29,20 @@ export async function getManifest(
   const asked = reference.includes(':') ? checkDigest(reference) : undefined;
   const isFound = await repositories.read(repository, async (layout) => {
     const digest = asked ?? (await digestOfTag(layout, reference));
-    const served = digest && (await toServe(layout, digest, manifests));
-    if (served === undefined) return false;
-    await respondManifest(exchange, layout, served);
+    const descriptor = digest && (await manifests.describe(layout, digest));
+    if (descriptor === undefined) return false;
+    await respondManifest(exchange, layout, descriptor, manifests);
     return true;
   });
   if (isFound === undefined) throw unknownRepository();
   if (!isFound) throw unknownManifest();
 }
 
-interface ServedManifest {
-  readonly descriptor: Descriptor;
-  /** left out where it is long: a client that doesn't read would keep it in memory */
-  readonly bytes: Uint8Array | undefined;
-}
-
-async function toServe(
-  layout: Layout,
-  digest: Digest,
-  manifests: ManifestStore,
-): Promise<ServedManifest | undefined> {
-  const manifest = await manifests.read(layout, digest);
-  if (manifest === undefined) return undefined;
-  const { descriptor, bytes } = manifest;
-  return { descriptor, bytes: descriptor.size > SMALL_BODY_BYTES ? undefined : bytes };
-}
-
 async function respondManifest(
   exchange: Exchange,
   layout: Layout,
-  { descriptor, bytes }: ServedManifest,
+  descriptor: Descriptor,
+  manifests: ManifestStore,
 ): Promise<void> {
   const headers = {
     'content-type': descriptor.mediaType,
@@ -70,10 +54,17 @@ async function respondManifest(
     return;
   }
   const all = { ...headers, 'content-length': descriptor.size };
-  if (bytes !== undefined || exchange.method === 'HEAD') {
-    await respond(exchange, 200, all, bytes);
+  if (exchange.method === 'HEAD') {
+    await respond(exchange, 200, all);
     return;
   }
+  if (descriptor.size <= SMALL_BODY_BYTES) {
+    const manifest = await manifests.read(layout, descriptor.digest);
+    if (manifest === undefined) throw unknownManifest();
+    await respond(exchange, 200, all, manifest.bytes);
+    return;
+  }
+  // A client that doesn't read would keep it in memory.
   const chunkBytes = Math.min(CHUNK_BYTES, exchange.room.blockBytes());
   const bytesOnDisk = layout.fetch(descriptor, { chunkBytes });
   await unlessRemoved(respondBytes(exchange, 200, all, bytesOnDisk), unknownManifest);
@@ -162,8 +153,8 @@ export async function deleteManifest(
     const links = await manifests.links(layout, digest);
     if (links === undefined) return false;
     for (const below of links.manifests) {
-      const child = await manifests.read(layout, below);
-      if (child !== undefined) await keepChild(layout, child.descriptor, sparse);
+      const child = await manifests.describe(layout, below);
+      if (child !== undefined) await keepChild(layout, child, sparse);
     }
     return await layout.removeManifest(digest);
   });

@@ -26,19 +26,26 @@ export async function getReferrers(
   const page: Descriptor[] = [];
   let pageBytes = 0;
   let isMore = false;
-  await repositories.read(repository, async (layout) => {
-    for (const digest of await referringTo(layout, store, subject)) {
-      if (digest <= last) continue;
-      const manifest = await store.read(layout, digest);
-      if (manifest === undefined) continue;
-      const descriptor = describeReferrer(manifest);
-      if (wantedType !== null && wantedType !== descriptor.artifactType) continue;
-      pageBytes += JSON.stringify(descriptor).length;
-      isMore = pageBytes > MAX_PAGE_BYTES && page.length > 0;
-      if (isMore) break;
-      page.push(descriptor);
-    }
-  });
+  const held = exchange.room.hold();
+  try {
+    await repositories.read(repository, async (layout) => {
+      for (const digest of await referringTo(layout, store, subject)) {
+        if (digest <= last) continue;
+        const manifest = await store.read(layout, digest);
+        if (manifest === undefined) continue;
+        const descriptor = describeReferrer(manifest);
+        if (wantedType !== null && wantedType !== descriptor.artifactType) continue;
+        const bytes = JSON.stringify(descriptor).length;
+        pageBytes += bytes;
+        isMore = pageBytes > MAX_PAGE_BYTES && page.length > 0;
+        if (isMore) break;
+        held.take(bytes);
+        page.push(descriptor);
+      }
+    });
+  } finally {
+    held.release();
+  }
   const next = new URLSearchParams({
     ...(wantedType === null ? {} : { artifactType: wantedType }),
     last: page.at(-1)?.digest ?? '',

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -130,7 +129,7 @@ row(
   async (t) => {
     const rig = await startServed(t, await temporaryFolder(t));
     const digest = await rig.push(APP, randomBytes(8_000_000));
-    const startBytes = await peakBytes(rig.pid);
+    const startBytes = await rig.peakBytes();
     const head = 'Host: localhost\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\n';
     const get = `GET /v2/${APP}/blobs/${digest} HTTP/1.1\r\n${head}\r\n`;
     await closed(connect(t, rig, 10, get.repeat(400)));
@@ -151,7 +150,7 @@ row(
         socket.resume();
       }
     });
-    const grownBytes = (await peakBytes(rig.pid)) - startBytes;
+    const grownBytes = (await rig.peakBytes()) - startBytes;
     assert.ok(grownBytes < 250_000_000, `${grownBytes} bytes`);
     for (const socket of endless) socket.destroy();
     const image = await pushImage(rig, APP, { annotations: { x: 'x'.repeat(2_000_000) } });
@@ -234,7 +233,7 @@ row(
     assert.equal((await rig.put(APP, 'v1', image)).status, 201);
     const path = `/v2/${APP}/referrers/${subject.digest}`;
     assert.equal((await rig.ask('GET', path)).status, 200);
-    const startBytes = await peakBytes(rig.pid);
+    const startBytes = await rig.peakBytes();
     const get = `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
     const readers = connect(t, rig, 16, get.repeat(8));
     // All of them have come, and got as much as they take.
@@ -244,7 +243,7 @@ row(
       await sleep(20);
     }
     assert.equal(status, 429);
-    const grownBytes = (await peakBytes(rig.pid)) - startBytes;
+    const grownBytes = (await rig.peakBytes()) - startBytes;
     assert.ok(grownBytes < 200_000_000, `${grownBytes} bytes`);
     for (const socket of readers) socket.destroy();
     while (status === 429) {
@@ -252,6 +251,30 @@ row(
       ({ status } = await rig.ask('GET', path));
     }
     assert.equal(status, 200, 'there is room again');
+  },
+);
+
+row(
+  'Server',
+  'CVE-2023-2253, CVE-2017-11468',
+  'long manifests that hundreds ask for at once, and nobody reads, take little memory',
+  async (t) => {
+    const rig = await startServed(t, await temporaryFolder(t));
+    const image = await pushImage(rig, APP);
+    const gets: string[] = [];
+    for (const letter of ['a', 'b', 'c', 'd']) {
+      const long = { ...image, annotations: { x: letter.repeat(4_000_000) } };
+      const digest = digestOfJson(long);
+      assert.equal((await rig.put(APP, digest, long)).status, 201);
+      gets.push(`GET /v2/${APP}/manifests/${digest} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    }
+    const startBytes = await rig.peakBytes();
+    const readers = gets.flatMap((get) => connect(t, rig, 50, get));
+    await Promise.all(
+      readers.map((socket) => new Promise((resolve) => socket.once('readable', resolve))),
+    );
+    const grownBytes = (await rig.peakBytes()) - startBytes;
+    assert.ok(grownBytes < 200_000_000, `${grownBytes} bytes`);
   },
 );
 
@@ -265,10 +288,4 @@ if (LONG) {
       await closed(connect(t, rig, 5, 'GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX: '));
     },
   );
-}
-
-/** The most memory that a process has had. */
-async function peakBytes(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmHWM:\s+([0-9]+)/.exec(text)?.[1]) * 1024;
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { Agent } from 'undici';
@@ -7,7 +8,8 @@ import { type Rig, rigFor, temporaryFolder } from './rig.ts';
 
 /** A registry in a process of its own. */
 export interface Served extends Rig {
-  readonly pid: number;
+  /** The most memory that it has had. */
+  peakBytes(): Promise<number>;
   /** from here on requests may fail */
   readonly isKilled: boolean;
   /** Ends it at once, as a failure of the machine would. */
@@ -34,7 +36,10 @@ export async function startServed(
   let isKilled = false;
   return {
     ...rigFor(registry, agent),
-    pid: daemon.pid,
+    async peakBytes() {
+      const text = await readFile(`/proc/${daemon.pid}/status`, 'utf8');
+      return Number(/VmHWM:\s+([0-9]+)/.exec(text)?.[1]) * 1024;
+    },
     get isKilled() {
       return isKilled;
     },

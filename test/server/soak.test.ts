@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { collectGarbage } from '../../src/server/collect.ts';
 import { LONG } from '../rig/long.ts';
 import { startRig, temporaryFolder } from './rig.ts';
-import { type Served, startServed } from './served.ts';
+import { startServed } from './served.ts';
 import { SoakClient } from './soak-client.ts';
 
 const CLIENTS = LONG ? 200 : 16;
@@ -23,7 +23,7 @@ test(`${CLIENTS} clients at once, collections of garbage and kill -9: nothing ac
   const storage = join(await temporaryFolder(t), 'storage');
   const start = () => startServed(t, storage, ['--no-sparse']);
   let [killed, other] = await Promise.all([start(), start()]);
-  const baseBytes = await peakBytes(killed);
+  const baseBytes = await killed.peakBytes();
   const clients = Array.from({ length: CLIENTS }, (_, at) => new SoakClient(at, CLIENTS));
   const soaking = new AbortController();
   t.after(() => soaking.abort());
@@ -36,7 +36,7 @@ test(`${CLIENTS} clients at once, collections of garbage and kill -9: nothing ac
   const peaks: number[] = [];
   for (let kills = 0; kills <= KILLS; kills++) {
     await Promise.race([sleep(PHASE_MS), end]);
-    peaks.push(await peakBytes(killed), await peakBytes(other));
+    peaks.push(await killed.peakBytes(), await other.peakBytes());
     if (kills === KILLS) break;
     await killed.kill();
     killed = await start();
@@ -81,11 +81,6 @@ async function checkMemory(peak: number, base: number): Promise<void> {
   const isBuilt = process.env.SLIPWAY_TEST_PROGRAM !== undefined;
   const limit = isBuilt ? MAX_BYTES : MAX_BYTES + base / 2;
   assert.ok(peak < limit, `${megabytes(peak)} is more than ${megabytes(limit)}`);
-}
-
-async function peakBytes({ pid }: Served): Promise<number> {
-  const text = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmHWM:\s+([0-9]+)/.exec(text)?.[1]) * 1024;
 }
 
 function megabytes(bytes: number): string {
