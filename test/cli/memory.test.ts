@@ -9,11 +9,12 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { TAR_END, tarHeader, tarPadding } from '../../src/bytes/tar-write.ts';
 import { digestHex, digestOf } from '../../src/oci/digest.ts';
+import { prose } from '../bytes/samples.ts';
 import { atEnd, type Owner, tempDir } from '../rig/lifetime.ts';
 import { LONG } from '../rig/long.ts';
 import { MAIN } from '../rig/main.ts';
 import { prepareSlipway } from '../rig/slipway.ts';
-import { tarOf } from './archives.ts';
+import { dockerArchive, fileOf, layerOf, tarOf } from './archives.ts';
 
 /** Zeros, of which the file systems of tests keep nothing. */
 const LAYER_BYTES = LONG ? 4 * 1024 ** 3 : 384 * 1024 ** 2;
@@ -160,5 +161,36 @@ for (const { what, make, limitBytes, moreBytes } of [
     const isBuilt = MAIN.endsWith('.js');
     const most = isBuilt ? limitBytes : small + moreBytes;
     assert.ok(peak < most, `${peak} bytes are more than ${most}`);
+  });
+}
+
+/** What `docker save` would write of several layers of text, each of another one. */
+async function archiveOfTexts(owner: Owner, sizes: readonly number[]): Promise<string> {
+  const words = prose(4 * MIB);
+  const layers = sizes.map((sizeBytes, at) =>
+    layerOf('text', Buffer.concat(Array(sizeBytes / words.byteLength).fill(words.subarray(at)))),
+  );
+  return `docker-archive:${await fileOf(owner, 'app.tar', dockerArchive({ layers }))}`;
+}
+
+for (const format of ['gzip', 'zstd']) {
+  test(`${format}: several layers on many cores take no more memory than is said`, {
+    skip: process.platform !== 'linux' || !MAIN.endsWith('.js') || (format === 'zstd' && !LONG),
+  }, async (t) => {
+    const { env } = await prepareSlipway(t);
+    const sink = await startSink(t);
+    const from = await archiveOfTexts(
+      t,
+      [48, 32, 32, 24, 24].map((size) => size * MIB),
+    );
+    const cores = `import os from 'node:os';
+      import { syncBuiltinESMExports } from 'node:module';
+      os.availableParallelism = () => 16;
+      syncBuiltinESMExports();`;
+    const many = `--import=data:text/javascript,${encodeURIComponent(cores)}`;
+    const flags = ['push', '-q', '--compression', format, '--from', from, `${sink.host}/app:1`];
+    const peak = await peakOf({ ...env, NODE_OPTIONS: many }, flags);
+    t.diagnostic(`${Math.round(peak / MIB)} MiB`);
+    assert.ok(peak < 200 * MIB, `${peak} bytes`);
   });
 }
