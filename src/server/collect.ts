@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
 import { fileError } from '../bytes/stream.ts';
-import { SlipwayError } from '../errors.ts';
-import { openLayout, type Pruned } from '../layout/layout.ts';
+import { SlipwayError, systemCode } from '../errors.ts';
+import { openLayout, type Pruned, type PruneOptions } from '../layout/layout.ts';
 import { repositoryNames } from './repository-names.ts';
 import { createSessions } from './sessions.ts';
 import { createUploadFiles } from './upload-files.ts';
@@ -26,25 +26,46 @@ export interface Collected extends Pruned {
 
 /**
  * Removes blobs that no manifest needs, repository by repository, and uploads that were given up.
- * Registries may serve the storage, and clients push to it, meanwhile.
+ * Registries may serve the storage, and clients push to it, meanwhile. Of a repository that is
+ * damaged nothing is removed, and the first such is told at the end: all others come first.
  *
- * @throws SlipwayError `FILE_NOT_FOUND` if the storage isn't a folder
+ * @throws SlipwayError `FILE_NOT_FOUND` if the storage isn't a folder; what a repository is damaged by
  */
 export async function* collectGarbage(options: CollectOptions): AsyncGenerator<Collected> {
   const { minAgeMs, untagged = false, dryRun = false, signal } = options;
   const storage = resolvePath(options.storage);
   await checkFolder(storage);
+  const how = { unnamed: untagged, dryRun, minAgeMs, ...(signal && { signal }) };
+  const failures: unknown[] = [];
   for await (const repository of repositoryNames(storage)) {
     signal?.throwIfAborted();
-    const layout = await openLayout(join(storage, ...repository.split('/')));
-    try {
-      const how = { unnamed: untagged, dryRun, minAgeMs, ...(signal && { signal }) };
-      yield { repository, ...(await layout.prune(how)) };
-    } finally {
-      await layout.close();
-    }
+    const dir = join(storage, ...repository.split('/'));
+    const pruned = await prune(dir, how).catch(async (error: unknown) => {
+      signal?.throwIfAborted();
+      if (!(await isGone(dir))) failures.push(error);
+      return undefined;
+    });
+    if (pruned !== undefined) yield { repository, ...pruned };
   }
-  if (dryRun) return;
+  if (!dryRun) await sweepUploads(storage, minAgeMs);
+  if (failures.length > 0) throw failures[0];
+}
+
+async function prune(dir: string, options: PruneOptions): Promise<Pruned> {
+  const layout = await openLayout(dir);
+  try {
+    return await layout.prune(options);
+  } finally {
+    await layout.close();
+  }
+}
+
+async function isGone(dir: string): Promise<boolean> {
+  const found = await stat(dir).catch((cause: unknown) => systemCode(cause));
+  return found === 'ENOENT';
+}
+
+async function sweepUploads(storage: string, minAgeMs: number): Promise<void> {
   const sessions = createSessions(createUploadFiles(storage), {
     maxSessions: 0,
     expireMs: minAgeMs,

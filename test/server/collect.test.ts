@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdir, utimes } from 'node:fs/promises';
+import { readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isSlipwayError } from '../../src/errors.ts';
@@ -217,4 +217,35 @@ test('uploads that were given up go, and those that go on stay', async (t) => {
 test('a storage that is not there is told', async (t) => {
   const storage = join(await temporaryFolder(t), 'missing');
   await assert.rejects(collect(storage), (error) => isSlipwayError(error, 'FILE_NOT_FOUND'));
+});
+
+test('a damaged repository, and one that goes meanwhile, keep no other from being collected', async (t) => {
+  const storage = await temporaryFolder(t);
+  const old = randomBytes(1000);
+  const names = ['a', 'b', 'c', 'd'];
+  await filled(
+    storage,
+    async (rig) => {
+      for (const name of names) await rig.push(name, old);
+    },
+    t,
+  );
+  for (const name of names) await age(storage, name, sha(old));
+  const collecting = collectGarbage({ storage, minAgeMs: HOUR_MS });
+  const first = await collecting.next();
+  const [gone = '', damaged = '', ...others] = names.filter(
+    (name) => name !== first.value?.repository,
+  );
+  await rm(join(storage, gone), { recursive: true });
+  await writeFile(join(storage, damaged, 'index.json'), '{');
+  const collected: string[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const { repository, blobs } of collecting) {
+        if (blobs.length > 0) collected.push(repository);
+      }
+    },
+    (error: Error) => error.message.includes(join(storage, damaged)),
+  );
+  assert.deepEqual(collected.sort(), others);
 });
