@@ -164,6 +164,8 @@ async function compressAs(
  * pace V8 collects all of it every 20 MB, and that takes a tenth of a push that compresses.
  */
 function collectLessOften(): void {
+  // Another V8 may not know the flag and would say so on the terminal.
+  if (!process.versions.node.startsWith('24.')) return;
   // Only then: to load it takes as long as other commands have for all they do.
   process.getBuiltinModule('node:v8').setFlagsFromString('--heap-growing-percent=400');
 }

@@ -5,6 +5,7 @@ import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { type Docker, missingNewerDocker, startDockerd } from '../rig/dockerd.ts';
 import { buildTestImage, importBase } from '../rig/images.ts';
 import { missing } from '../rig/programs.ts';
+import { startRelay } from '../rig/relay.ts';
 import { skopeoInspect } from '../rig/skopeo.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 
@@ -36,6 +37,19 @@ suite("images of a Docker with containerd's store", { skip }, () => {
     assert.equal(await idOf('back:1'), await idOf('app'));
     const said = await engine.docker('run', '--rm', '--network=none', 'back:1');
     assert.equal(said, 'hello from app');
+  });
+
+  test('an image that was pushed is not exported again, under whatever name it goes', async () => {
+    await buildTestImage(THIS_FILE, engine, 'again', 'hello again');
+    const upstream = (engine.env.DOCKER_HOST ?? '').slice('unix://'.length);
+    const { address, asked } = await startRelay(THIS_FILE, upstream);
+    const exports = () => asked.filter((line) => /^GET [^ ]+\/get /.test(line)).length;
+    for (const name of ['again:1', 'again:1', 'again:2', 'elsewhere:1']) {
+      const args = ['push', '-q', '--from', 'docker-daemon:again', `${registry}/${name}`];
+      const { code, stderr } = await slipway.run(args, undefined, { DOCKER_HOST: address });
+      assert.equal(code, 0, stderr);
+      assert.equal(exports(), 1, name);
+    }
   });
 
   test('an index stays an index, with all that it names', async () => {
