@@ -8,7 +8,7 @@ import { type CommandLine, prepareCommandLine } from '../cli/in-process.ts';
 import { bytesOf } from '../content/images.ts';
 import { type Recorder, startRecorder } from '../rig/recorder.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
-import { archiveOf, type FakeEngine, FORMS, imageOf, startEngine } from './exports.ts';
+import { archiveOf, type FakeEngine, type Files, FORMS, imageOf, startEngine } from './exports.ts';
 
 /** Layers that nobody has seen before. */
 let made = 0;
@@ -208,6 +208,40 @@ suite('an export that is taken as it comes', () => {
     const { code, stderr } = await push('--from', 'docker-daemon:app', `${other}/wrong:1`);
     assert.equal(code, 17, stderr);
     assert.equal((await slipway.run(['inspect', `${other}/wrong:1`])).code, 12);
+  });
+
+  for (const [lie, change] of Object.entries<(files: Files) => Files>({
+    'has no layer that its image has': (files) => files.filter((_, at) => at !== 1),
+    'has no config': (files) => files.filter(([name]) => !/^[0-9a-f]{64}\.json$/.test(name)),
+    'has another config': (files) =>
+      files.map(([name, bytes]) =>
+        /^[0-9a-f]{64}\.json$/.test(name) ? [name, imageOf(fresh(3)).config] : [name, bytes],
+      ),
+    'calls layers by names of others': (files) => {
+      const [one, two, ...rest] = files as [Files[number], Files[number], ...Files];
+      return [[two[0], one[1]], [one[0], two[1]], ...rest];
+    },
+  })) {
+    test(`an export that ${lie} ends the push, and no tag is moved`, async () => {
+      engine.images.set('app', imageOf(fresh(3)));
+      engine.form = (image) => change(FORMS.Podman(image));
+      const to = `${other}/lie:1`;
+      const { code, stderr } = await push('--from', 'docker-daemon:app', to);
+      assert.ok(![0, 1, 130].includes(code), `${code}: ${stderr}`);
+      assert.equal((await slipway.run(['inspect', to])).code, 12);
+    });
+  }
+
+  test('an export in another order than the image comes to the same', async () => {
+    const image = imageOf(fresh(3));
+    engine.images.set('app', image);
+    engine.form = (each) => FORMS.Podman(each).toReversed();
+    const { digest } = await push('--from', 'docker-daemon:app', `${other}/order:1`);
+    const file = await fileOf(THIS_FILE, 'app.tar', archiveOf(FORMS.Podman(image)));
+    assert.equal(
+      (await push('--from', `docker-archive:${file}`, `${other}/order:2`)).digest,
+      digest,
+    );
   });
 
   test('an engine that dies in the middle of an export ends the push', async () => {

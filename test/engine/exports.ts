@@ -26,7 +26,8 @@ export function imageOf(layers: readonly Buffer[], labels: object = {}): Exporte
   return { config, id: digestOf(config), diffIds, layers };
 }
 
-type Files = (readonly [string, Buffer])[];
+/** Files of an export by their names. */
+export type Files = (readonly [string, Buffer])[];
 
 /** Files of an export in the order in which they come, by what writes them. */
 export const FORMS = {
