@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { usedImages } from '../../src/dimg/clusters.ts';
 import { closedPort } from '../http/servers.ts';
 import { atEnd, type Owner, tempDir } from '../rig/lifetime.ts';
@@ -143,9 +144,13 @@ describe('images that clusters use', () => {
     it('one that goes on is not waited for', async (t) => {
       const pids = path.join(await tempDir(t), 'pids');
       atEnd(t, async () => {
-        for (const pid of (await readFile(pids, 'utf8')).trim().split('\n')) process.kill(+pid);
+        const told = async () =>
+          (await readFile(pids, 'utf8').catch(() => '')).match(/\d+\n/g) ?? [];
+        // On a busy machine they may not have begun yet.
+        while ((await told()).length < 2) await delay(50);
+        for (const pid of await told()) process.kill(Number(pid));
       });
-      const { env } = await withProgram(t, `echo $$ >> ${pids}`, 'exec sleep 600');
+      const { env } = await withProgram(t, `echo $$ >> ${pids}`, 'exec sleep 60');
       await assert.rejects(usedImages({ env, timeoutMs: 300 }), {
         code: 'NETWORK',
         message: /can't be asked for pods: .*timeout/,
