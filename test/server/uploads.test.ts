@@ -413,24 +413,26 @@ test('a refusal arrives although the client sends all of a long body before it r
 test('a cut in the last request costs no session; in the only one nothing is left', async (t) => {
   const storage = await temporaryFolder(t);
   const rig = await startRig(t, { storage });
+  /** Goes away once there is a file for what it sends; all that it sent arrives. */
   const cut = async (method: string, path: string) => {
     const sending = httpRequest(`${rig.registry.url}${path}`, {
       method,
       headers: { 'content-length': bytes.byteLength },
     });
     sending.on('error', () => {});
-    sending.write(bytes.subarray(0, 1_500_000));
-    await sleep(100);
+    await new Promise((resolve) => sending.write(bytes.subarray(0, 1_500_000), resolve));
+    while ((await inTheMaking(storage)).length === 0) await sleep(20);
     sending.destroy();
-    await sleep(50);
   };
   const location = await rig.begin(APP);
   await cut('PUT', `${location}?digest=${digest}`);
-  assert.equal((await rig.ask('GET', location)).headers.range, '0-1499999');
+  const held = async () => (await rig.ask('GET', location)).headers.range;
+  while ((await held()) !== '0-1499999') await sleep(20);
   assert.equal((await inTheMaking(storage)).length, 1);
   await rig.ask('DELETE', location);
-  await cut('POST', `/v2/${APP}/blobs/uploads/?digest=${digest}`);
   assert.deepEqual(await inTheMaking(storage), []);
+  await cut('POST', `/v2/${APP}/blobs/uploads/?digest=${digest}`);
+  while ((await inTheMaking(storage)).length > 0) await sleep(20);
 });
 
 test('a blob of another repository is mounted as a link, named or not, and of none that lacks it', async (t) => {
