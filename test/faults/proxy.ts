@@ -3,6 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { atEnd, type Owner } from '../rig/lifetime.ts';
+import { reset } from '../rig/reset.ts';
 import type { TokenService } from './token-service.ts';
 
 /** An answer of the registry, as it is handed on. */
@@ -234,7 +235,7 @@ function createExchange(
     async drain() {
       for await (const _ of bodyOf());
     },
-    reset: () => request.socket.resetAndDestroy(),
+    reset: () => reset(request.socket),
     vanish: async () => {},
   };
 }

@@ -6,6 +6,7 @@ import { SlipwayError } from '../../src/errors.ts';
 import { createHttp, type HttpOptions } from '../../src/http/client.ts';
 import { tempDir } from '../rig/lifetime.ts';
 import { missing, startDaemon } from '../rig/programs.ts';
+import { reset } from '../rig/reset.ts';
 import { makeCertificate, serveTls } from './certificates.ts';
 import { closedPort, serve, serveRaw } from './servers.ts';
 
@@ -65,11 +66,11 @@ test('a connection that is cut before the answer, or in it', async (t) => {
     ),
   );
   await fails(get(t, `http://${inChunk}/`), { code: 'NETWORK', message: /cut/, transient: true });
-  const reset = await serve(t, (_request, response) => {
+  const byReset = await serve(t, (request, response) => {
     response.writeHead(200, { 'content-length': '9' });
-    response.write('short', () => response.socket?.resetAndDestroy());
+    response.write('short', () => reset(request.socket));
   });
-  await fails(get(t, `http://${reset}/`), { code: 'NETWORK', message: /cut/, transient: true });
+  await fails(get(t, `http://${byReset}/`), { code: 'NETWORK', message: /cut/, transient: true });
 });
 
 test('bytes beyond Content-Length are not taken', async (t) => {

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import type { SlipwayEvent } from '../../src/events.ts';
 import { createHttp, type Http } from '../../src/http/client.ts';
 import { DEFAULT_RETRY_POLICY, openGate, withRetry } from '../../src/http/retry.ts';
+import { reset } from '../rig/reset.ts';
 import { serveRaw } from './servers.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
@@ -52,7 +53,7 @@ async function* inPieces(bytes: Uint8Array) {
 
 for (const [how, cut] of [
   ['closed', (socket: Socket) => socket.end()],
-  ['reset', (socket: Socket) => socket.resetAndDestroy()],
+  ['reset', reset],
 ] as const) {
   for (const body of [undefined, Buffer.from('a body')]) {
     const what = body === undefined ? 'request' : 'body';

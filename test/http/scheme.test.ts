@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { probeScheme } from '../../src/http/scheme.ts';
 import { missing, skipReason } from '../rig/programs.ts';
+import { reset } from '../rig/reset.ts';
 import { makeCertificate, serveTls } from './certificates.ts';
 import { closedPort, serve, serveRaw } from './servers.ts';
 
@@ -34,7 +35,7 @@ test('a server that hangs up is an error, never a reason for http', async (t) =>
   const hangUps = [
     await serveRaw(t, (socket) => socket.destroy()),
     await serveRaw(t, (socket) => socket.end()),
-    await serveRaw(t, (socket) => socket.once('data', () => socket.resetAndDestroy())),
+    await serveRaw(t, (socket) => socket.once('data', () => reset(socket))),
   ];
   for (const host of hangUps) {
     await assert.rejects(probeScheme(host), { code: 'NETWORK' });

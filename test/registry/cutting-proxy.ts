@@ -1,6 +1,7 @@
 import net from 'node:net';
 import { serveRaw } from '../http/servers.ts';
 import type { Owner } from '../rig/lifetime.ts';
+import { reset } from '../rig/reset.ts';
 
 /** A proxy that hands bytes through, and resets connections. */
 export interface CuttingProxy {
@@ -28,7 +29,7 @@ export async function startCuttingProxy(
       sentBytes += chunk.byteLength;
       if (left > 0 && sentBytes > afterBytes) {
         left--;
-        socket.resetAndDestroy();
+        reset(socket);
         return;
       }
       onward.write(chunk);

@@ -5,6 +5,7 @@ import { startRegistry } from '../../src/server/registry.ts';
 import { type Hints, openHints } from '../../src/state/hints.ts';
 import { serve } from '../http/servers.ts';
 import { atEnd, tempDir } from '../rig/lifetime.ts';
+import { reset } from '../rig/reset.ts';
 import { blobOf, connect, readAll } from './clients.ts';
 import { startCuttingProxy } from './cutting-proxy.ts';
 import { type Call, errors, type Quirk, startFakeRegistry } from './fake-registry.ts';
@@ -40,7 +41,7 @@ async function cutAfter(call: Call, keptBytes: number): Promise<void> {
     if (kept.byteLength >= keptBytes) break;
   }
   call.registry.sessions.set(session, Buffer.concat([held, kept.subarray(0, keptBytes)]));
-  call.request.socket.resetAndDestroy();
+  reset(call.request.socket);
 }
 
 test('a body that was cut goes on behind what the registry kept', async (t) => {
@@ -110,7 +111,7 @@ test('a session that seems to hold nothing of what was cut is not written to aga
     if (call.what !== 'PUT upload') return await keeping(call);
     if (call.nth === 1) {
       late = session;
-      call.request.once('data', () => call.request.socket.resetAndDestroy());
+      call.request.once('data', () => reset(call.request.socket));
       return true;
     }
     // What was on the way when the connection was cut arrives now.
@@ -159,7 +160,7 @@ test('a whole blob that is cut three times is sent in chunks', async (t) => {
   const registry = await startFakeRegistry(t, async (call) => {
     if (call.what !== 'PUT upload') return await keeping(call);
     if (Number(call.request.headers['content-length']) <= 16 * MIB) return false;
-    call.request.once('data', () => call.request.socket.resetAndDestroy());
+    call.request.once('data', () => reset(call.request.socket));
     return true;
   });
   const { repository } = connect(t, registry.host);

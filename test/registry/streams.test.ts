@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SlipwayError } from '../../src/errors.ts';
 import { assertPrompt } from '../rig/promptly.ts';
+import { reset } from '../rig/reset.ts';
 import { blobOf, connect } from './clients.ts';
 import { errors, type Quirk, startFakeRegistry } from './fake-registry.ts';
 
@@ -54,7 +55,7 @@ for (const status of [404, 405, 416, 500, 501, 503]) {
 test('a stream that is cut is followed by the ordinary way', async (t) => {
   await streams(t, (call) => {
     if (call.what !== 'PATCH upload') return false;
-    call.request.once('data', () => call.request.socket.resetAndDestroy());
+    call.request.once('data', () => reset(call.request.socket));
     return true;
   });
 });
@@ -75,7 +76,7 @@ test('a stream that is cut goes on inside its session, behind what the registry 
       if (kept.byteLength >= 100_000) break;
     }
     sessions.set(session, kept.subarray(0, 100_000));
-    request.socket.resetAndDestroy();
+    reset(request.socket);
     return true;
   });
   assert.equal(registry.count('POST upload'), 1);
@@ -91,7 +92,7 @@ test('a stream that is cut goes on inside its session, behind what the registry 
 test('a stream whose maker fails after a cut ends its session', async (t) => {
   const registry = await startFakeRegistry(t, ({ what, request }) => {
     if (what !== 'PATCH upload') return false;
-    request.once('data', () => request.socket.resetAndDestroy());
+    request.once('data', () => reset(request.socket));
     return true;
   });
   const { repository } = connect(t, registry.host);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { SlipwayError } from '../../src/errors.ts';
 import { assertPrompt } from '../rig/promptly.ts';
+import { reset } from '../rig/reset.ts';
 import { blobOf, connect, QUICK } from './clients.ts';
 import { type Call, errors, type Quirk, startFakeRegistry } from './fake-registry.ts';
 
@@ -236,7 +237,7 @@ for (const times of [1, 3, 6]) {
       t,
       (call) => {
         if (call.what !== 'PUT upload' || call.nth > times) return false;
-        call.request.once('data', () => call.request.socket.resetAndDestroy());
+        call.request.once('data', () => reset(call.request.socket));
         return true;
       },
       { sizeBytes: 3_000_000 },
@@ -463,7 +464,7 @@ test('a registry that is not there is given up within seconds', async (t) => {
 test('a registry that comes back in the middle of a push is waited for', async (t) => {
   const registry = await startFakeRegistry(t, (call) => {
     if (call.nth > 5 || call.what === 'HEAD blob') return false;
-    call.request.socket.resetAndDestroy();
+    reset(call.request.socket);
     return true;
   });
   const { repository } = connect(t, registry.host, { retry: QUICK });

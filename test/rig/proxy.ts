@@ -4,6 +4,7 @@ import net, { type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { atEnd, type Owner } from './lifetime.ts';
+import { reset } from './reset.ts';
 
 /** One request to the proxy itself. */
 export interface ProxyRequest {
@@ -134,7 +135,7 @@ export async function startProxy(owner: Owner, options: ProxyOptions = {}): Prom
         carriedBytes += chunk.byteLength;
         if (cuts === undefined || cutsLeft === 0 || carriedBytes <= cuts.afterBytes) return;
         cutsLeft--;
-        (socket as net.Socket).resetAndDestroy();
+        reset(socket as net.Socket);
       });
     });
     socket.on('close', () => onward.destroy());
