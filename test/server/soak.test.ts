@@ -16,8 +16,8 @@ const PHASE_MS = LONG ? 30_000 : 1_000;
 /** Short, so that there is much to collect, and clients are too late now and then. */
 const MIN_AGE_MS = 1_000;
 const KEPT = /(?:^|\/)(?:blobs\/sha256\/[0-9a-f]{64}|index\.json|oci-layout|\.slipway\/lock)$/;
-/** 200 clients were seen to take 164 MiB. */
-const MAX_BYTES = (LONG ? 200 : 150) * 1024 * 1024;
+/** 200 clients were seen to take 156 to 188 MiB, on a busy machine. */
+const MAX_BYTES = (LONG ? 250 : 150) * 1024 * 1024;
 
 test(`${CLIENTS} clients at once, collections of garbage and kill -9: nothing acknowledged is lost`, async (t) => {
   const storage = join(await temporaryFolder(t), 'storage');
