@@ -82,11 +82,22 @@ const ARGUMENTS: Readonly<Record<string, (subject: Subject) => readonly string[]
   'dimg tag': (subject) => [...PROJECT(subject), `${subject.host}/team`],
   'dimg stages push': (subject) => [...PROJECT(subject), `${subject.host}/team`],
   'dimg stages pull': (subject) => [...PROJECT(subject), `${subject.host}/team`],
+  'dimg stages cleanup local': (subject) => [
+    ...[...PROJECT(subject), '--improper-repo-cache', `${subject.host}/team`],
+  ],
+  'dimg stages cleanup repo': (subject) => [
+    ...[...PROJECT(subject), '--improper-cache-version', `${subject.host}/team`],
+  ],
+  'dimg stages flush local': PROJECT,
+  'dimg stages flush repo': (subject) => [...PROJECT(subject), `${subject.host}/team`],
   'dimg stage image': PROJECT,
+  'dimg run': (subject) => [...PROJECT(subject), 'app', '--', 'true'],
   'dimg cleanup repo': (subject) => [
     ...[...PROJECT(subject), `${subject.host}/team`, '--without-kube'],
   ],
+  'dimg flush local': PROJECT,
   'dimg flush repo': (subject) => [...PROJECT(subject), `${subject.host}/team`],
+  'dimg mrproper': () => ['--all'],
   slug: () => ['Any Text'],
   login: ({ host }) => ['-u', MARKERS.username, '-p', MARKERS.password, host],
   logout: ({ host }) => [host],

@@ -200,7 +200,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
 
 /** What has nothing to do with a registry is tried once. */
 const OFFLINE =
-  /^(?:load|save|tag|images|rmi|image (?!pull|push)\w+|registry \w+|demo|slug|jet (?:version|generate|cleanup|validate))$/;
+  /^(?:load|save|tag|images|rmi|image (?!pull|push)\w+|registry \w+|demo|slug|jet (?:version|generate|cleanup|validate)|dimg (?:mrproper|(?:stages )?flush local))$/;
 
 for (const [at, [name, scene]] of Object.entries(SCENES).entries()) {
   row(
