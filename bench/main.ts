@@ -86,6 +86,11 @@ async function measureAllCases(
   tell(facts);
   const texts: string[] = [];
   const sections: Section[] = [];
+  const write = async () => {
+    if (options.out === undefined) return;
+    const glance = options.isQuick ? [] : [renderGlance(sections)];
+    await writeFile(options.out, `${[facts, ...glance, ...texts].join('\n\n')}\n`);
+  };
   for (const one of options.cases) {
     const reason = one.missing();
     const measured = reason === false ? await one.run(bench) : [];
@@ -98,11 +103,10 @@ async function measureAllCases(
       texts.push(render(kept));
     }
     for (const text of texts.slice(before)) tell(text);
+    // A case that fails after many minutes takes nothing of the others along.
+    await write();
   }
-  const glance = options.isQuick ? [] : [renderGlance(sections)];
-  for (const text of glance) tell(text);
-  if (options.out === undefined) return;
-  await writeFile(options.out, `${[facts, ...glance, ...texts].join('\n\n')}\n`);
+  if (!options.isQuick) tell(renderGlance(sections));
 }
 
 function optionsOrEnd(): Options | undefined {

@@ -103,8 +103,11 @@ async function* endless(kind: 'binary' | 'text'): AsyncGenerator<Buffer> {
 async function textFiles(): Promise<string[]> {
   const found = glob('**/*.{js,mjs,cjs,ts,map,json,md,h}', {
     cwd: path.join(ROOT, 'node_modules'),
-    exclude: (name) => name === '.package-lock.json' || name === '.cache',
+    withFileTypes: true,
+    exclude: ({ name }) => name === '.package-lock.json' || name === '.cache',
   });
   const all = await Array.fromAsync(found);
-  return all.sort().map((file) => path.join(ROOT, 'node_modules', file));
+  // Some packages are called like files: `name.js` is a folder then.
+  const files = all.filter((entry) => entry.isFile());
+  return files.map((entry) => path.join(entry.parentPath, entry.name)).sort();
 }
