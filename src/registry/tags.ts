@@ -11,7 +11,7 @@ const PAGE_TAGS = 1000;
 const MAX_PAGES = 1000;
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 /** of all pages: who lists tags keeps them in memory */
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 12 * 1024 * 1024;
 const MAX_TAGS = 250_000;
 
 /**

@@ -104,7 +104,7 @@ row(
         ['hops', /redirects more than 5 times/],
       ],
       [
-        ['pages-of-long-tags', /longer than 16777216 bytes/],
+        ['pages-of-long-tags', /longer than 12582912 bytes/],
         ['empty-pages', /longer than 1000 pages/],
       ],
     )) {
