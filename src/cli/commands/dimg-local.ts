@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Removal, withRepo } from '../../dimg/cleanup.ts';
+import { withRepo } from '../../dimg/cleanup.ts';
 import { removeLeftovers } from '../../dimg/engine-leftovers.ts';
 import { improperStages } from '../../dimg/improper-stages.ts';
 import {
@@ -10,15 +10,14 @@ import {
   removeNameless,
   removeOfAllProjects,
 } from '../../dimg/local-upkeep.ts';
-import { parseRepo } from '../../dimg/repo.ts';
 import { readRepoContents } from '../../dimg/repo-contents.ts';
 import type { DimgSession } from '../../dimg/session.ts';
 import { isSlipwayError, SlipwayError } from '../../errors.ts';
 import { type Cli, newCommand, run } from '../command.ts';
 import type { Context } from '../context.ts';
 import { addDimgFlags, type DimgFlags } from '../dimg-flags.ts';
-import { hostsOfRepo, openDimgSession, repoAndPatterns } from '../dimg-session.ts';
-import { safeLine } from '../output.ts';
+import { inRepo, teller } from '../dimg-removal.ts';
+import { openDimgSession } from '../dimg-session.ts';
 
 interface StagesFlags extends DimgFlags {
   readonly improperCacheVersion?: boolean;
@@ -93,7 +92,7 @@ function cleanStages(cli: Cli, where: 'local' | 'repo'): Command {
     const { improperCacheVersion: cacheVersion = false } = flags;
     if (!improperRepoCache && !improperGitCommit && !cacheVersion) throw nothingWanted();
     if (where === 'repo') {
-      return await inRepo(cli, flags, text, (session, removal) =>
+      return await inRepo(cli, { ...flags, withStages: true }, text, (session, removal) =>
         withRepo(session, removal, async ({ stages, dimgs }) => {
           const gone = await improperStages(stages, {
             cacheVersion,
@@ -111,7 +110,7 @@ function cleanStages(cli: Cli, where: 'local' | 'repo'): Command {
         await cleanLocalStages(session, cleaning(context, session), policies);
       });
     }
-    await inRepo(cli, flags, text, async (session, removal, context) => {
+    await inRepo(cli, { ...flags, withStages: true }, text, async (session, removal, context) => {
       const { dimgs } = await readRepoContents(session, removal.repo, removal.open);
       const images = dimgs.flat();
       await cleanLocalStages(session, cleaning(context, session), { ...policies, images });
@@ -150,36 +149,12 @@ export function mrproper(cli: Cli): Command {
     );
 }
 
-async function inRepo(
-  cli: Cli,
-  flags: DimgFlags,
-  text: string | undefined,
-  work: (session: DimgSession, removal: Removal, context: Context) => Promise<void>,
-): Promise<void> {
-  const { repo } = repoAndPatterns(text === undefined ? [] : [text]);
-  await run(cli, flags, hostsOfRepo(repo), async (context) => {
-    const session = await openDimgSession(context, flags, { repo, isCleanup: true });
-    const registries = await session.registries();
-    const removal: Removal = {
-      repo: parseRepo(repo, session.project),
-      open: (repository) => registries.repository(repository),
-      withStages: true,
-      tell: teller(context),
-    };
-    await work(session, removal, context);
-  });
-}
-
 function cleaning(
   context: Context,
   { store, dryRun }: Pick<DimgSession, 'store' | 'dryRun'>,
 ): LocalCleaning {
   const { signal, emit } = context;
   return { store, dryRun, signal, emit, tell: teller(context) };
-}
-
-function teller({ output }: Context): (name: string) => void {
-  return (name) => output.out(`${safeLine(name)}\n`);
 }
 
 /** What builds left in an engine, if there is one. */

@@ -1,12 +1,10 @@
 import type { Command } from 'commander';
 import { cleanRepo, flushRepo, type Removal } from '../../dimg/cleanup.ts';
 import { usedImages } from '../../dimg/clusters.ts';
-import { parseRepo } from '../../dimg/repo.ts';
 import type { DimgSession } from '../../dimg/session.ts';
-import { type Cli, newCommand, run } from '../command.ts';
+import { type Cli, newCommand } from '../command.ts';
 import { addDimgFlags, type DimgFlags } from '../dimg-flags.ts';
-import { hostsOfRepo, openDimgSession, repoAndPatterns } from '../dimg-session.ts';
-import { safeLine } from '../output.ts';
+import { inRepo } from '../dimg-removal.ts';
 import { cleanupLocal, flushLocalCommand, mrproper } from './dimg-local.ts';
 
 interface UpkeepFlags extends DimgFlags {
@@ -53,17 +51,6 @@ function removing(
     .argument('[REPO]', '[HOST[:PORT]/]PATH; its REPO/DIMG are meant, too')
     .option('--with-stages', 'also stages that no image needs which stays');
   return addDimgFlags(command).action(async (text: string | undefined, flags: UpkeepFlags) => {
-    const { repo } = repoAndPatterns(text === undefined ? [] : [text]);
-    await run(cli, flags, hostsOfRepo(repo), async (context) => {
-      const session = await openDimgSession(context, flags, { repo, isCleanup: true });
-      const registries = await session.registries();
-      const removal: Removal = {
-        repo: parseRepo(repo, session.project),
-        open: (repository) => registries.repository(repository),
-        withStages: flags.withStages === true,
-        tell: (name) => context.output.out(`${safeLine(name)}\n`),
-      };
-      await work(session, removal, flags);
-    });
+    await inRepo(cli, flags, text, (session, removal) => work(session, removal, flags));
   });
 }
