@@ -14,7 +14,7 @@ export const BLOCK_BYTES = 1024 * 1024;
 /** How far deflate can look back (RFC 1951): what a block needs to know of the one before. */
 export const WINDOW_BYTES = 32 * 1024;
 
-/** Four keep up with what a registry takes, and each takes memory. */
+/** Each takes memory: with more of them several layers at once took over 200 MiB. */
 const MOST_THREADS = 3;
 /** One block that is being compressed, and one that waits, so that a thread never does. */
 const BLOCKS_PER_THREAD = 2;
