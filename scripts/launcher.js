@@ -26,17 +26,5 @@ const module = process.getBuiltinModule('node:module');
 const fs = process.getBuiltinModule('node:fs');
 const os = process.getBuiltinModule('node:os');
 const path = process.getBuiltinModule('node:path');
-const v8 = process.getBuiltinModule('node:v8');
-const [release] = process.versions.node.split('.');
-// Another V8 may not know these flags and would say so on the terminal.
-if (release === '24' || release === '26') {
-  // Threads that compile wait for the main thread where memory is to be collected, and at the end it
-  // waits for them: for ever. docs/decisions/0076-how-the-command-ends.md
-  v8.setFlagsFromString('--no-concurrent-sparkplug');
-  v8.setFlagsFromString('--no-maglev');
-}
-// The young generation stays small, so that chunks that were sent are given back sooner: 800 MiB
-// into a registry peaked at 122 MiB instead of 162, in the same time.
-if (release === '24') v8.setFlagsFromString('--semi-space-growth-factor=1');
 enableCompileCache(module, fs, os, path);
 import('./cli.js');

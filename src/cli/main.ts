@@ -1,5 +1,6 @@
 import { processOutput } from './output.ts';
 import { runCommandLine } from './run.ts';
+import { prepareToWork, settleV8 } from './v8.ts';
 
 const LONGEST_END_MS = 30_000;
 
@@ -22,8 +23,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 // Nobody listens any more; the work goes on.
 process.stderr.on('error', () => {});
-const exitCode = await runCommandLine(process.argv.slice(2), processOutput(), stopping.signal);
+const exitCode = await runCommandLine(
+  process.argv.slice(2),
+  processOutput(),
+  stopping.signal,
+  prepareToWork,
+);
 // What was written must be out before the process ends; connections that linger must not hold it.
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 await new Promise<void>((resolve) => process.stderr.write('', () => resolve()));
+settleV8();
 process.exit(exitCode);

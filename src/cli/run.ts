@@ -38,11 +38,16 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
 /** Commands that only hold others. */
 const NESTED: readonly string[] = ['image', 'index', 'registry', 'jet', 'dimg'];
 
-/** Runs one command line and tells its exit code; errors have been printed then. */
+/**
+ * Runs one command line and tells its exit code; errors have been printed then.
+ *
+ * @param prepare is called when the command is known to be one, before it does anything
+ */
 export async function runCommandLine(
   all: readonly string[],
   streams: Output,
   signal: AbortSignal,
+  prepare: () => void = () => {},
 ): Promise<number> {
   const output = withoutLeaks(streams);
   const isBefore = DEBUG_FLAGS.includes(all[0] ?? '');
@@ -53,7 +58,7 @@ export async function runCommandLine(
     return 0;
   }
   try {
-    await runCommand(planned(args), { output, signal, debug });
+    await runCommand(planned(args), { output, signal, debug, prepare });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError)
@@ -88,9 +93,12 @@ function addDebug(command: Command, debug: Debug): void {
 
 async function runCommand(
   args: readonly string[],
-  run: Pick<Cli, 'output' | 'signal' | 'planned'> & { readonly debug: Debug },
+  run: Pick<Cli, 'output' | 'signal' | 'planned'> & {
+    readonly debug: Debug;
+    readonly prepare: () => void;
+  },
 ): Promise<void> {
-  const { planned, debug, ...streams } = run;
+  const { planned, debug, prepare, ...streams } = run;
   const cli: Cli = {
     ...streams,
     args,
@@ -102,7 +110,10 @@ async function runCommand(
   };
   const program = await programFor(args, cli);
   addDebug(program, debug);
-  program.hook('preAction', (_program, command) => keepGivenNames(command));
+  program.hook('preAction', (_program, command) => {
+    prepare();
+    keepGivenNames(command);
+  });
   await program.parseAsync(spellOut(args), { from: 'user' });
 }
 
