@@ -37,11 +37,11 @@ export function createContents(files: ArchiveFiles): Contents {
     addFile: add,
     addBytes: add,
     sizeOf,
-    async *fetch(descriptor, { offset = 0, signal } = {}) {
+    async *fetch(descriptor, options = {}) {
       const found = find(descriptor.digest);
       if (found === undefined) throw notInArchive(descriptor.digest, files.name);
-      if (found instanceof Uint8Array) yield* fromMemory(found, offset);
-      else yield* files.read(found, offset, { signal });
+      if (found instanceof Uint8Array) yield* fromMemory(found, options.offset);
+      else yield* files.read(found, options);
     },
     async once<T>(key: string, work: () => Promise<T>): Promise<T> {
       let promise = done.get(key) as Promise<T> | undefined;

@@ -1,8 +1,8 @@
-import { type Bytes, collect, readHandleBytes } from '../bytes/stream.ts';
+import { type Bytes, collect, type FileRange, readHandleBytes } from '../bytes/stream.ts';
 import { TAR_BLOCK_BYTES } from '../bytes/tar-header.ts';
 import { indexTar, type TarFile } from '../bytes/tar-index.ts';
 import { safeParts, shownName } from '../bytes/tar-name.ts';
-import type { Signalled } from '../content/transport.ts';
+import type { FetchOptions, Signalled } from '../content/transport.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import type { ArchiveInput } from './input.ts';
 import { notAnArchive } from './not-an-archive.ts';
@@ -20,7 +20,7 @@ export interface ArchiveFiles {
    * @throws SlipwayError `ARCHIVE_INVALID` for a name that leads out of the archive
    */
   find(name: string): TarFile | undefined;
-  read(file: TarFile, offset: number, options?: Signalled): Bytes;
+  read(file: TarFile, options?: FetchOptions): Bytes;
   /**
    * A whole document. Where an archive has its name more than once, all must be the same.
    *
@@ -47,16 +47,17 @@ export async function openFiles(
     },
   );
   if (sizeBytes === 0) throw notAnArchive(name, new Uint8Array(0));
-  const readAt = (offset: number, length: number): Bytes =>
-    readHandleBytes(handle, name, { start: offset, length });
+  const readAt = (start: number, length: number, how: FileRange = {}): Bytes =>
+    readHandleBytes(handle, name, { ...how, start, length });
   return {
     name,
     names: files.keys(),
     hasEndMarker,
     find: (wanted) => files.get(safeParts(wanted, `${name}: one of its documents`).join('/')),
-    async *read(file, offset, options = {}) {
-      for await (const chunk of readAt(file.offset + offset, file.sizeBytes - offset)) {
-        options.signal?.throwIfAborted();
+    async *read(file, { offset = 0, chunkBytes, into, signal } = {}) {
+      const how = { chunkBytes, into };
+      for await (const chunk of readAt(file.offset + offset, file.sizeBytes - offset, how)) {
+        signal?.throwIfAborted();
         yield chunk;
       }
     },

@@ -29,7 +29,7 @@ export async function describeLayer(
   const packed = startDigest();
   const raw = startDigest(digestAlgorithm(diffId));
   const hashed = async function* (): Bytes {
-    for await (const chunk of files.read(file, 0, options)) {
+    for await (const chunk of files.read(file, options)) {
       packed.update(chunk);
       yield chunk;
     }
@@ -46,6 +46,6 @@ export async function describeLayer(
 
 async function headOf(file: TarFile, files: ArchiveFiles): Promise<Uint8Array> {
   const head = { ...file, sizeBytes: Math.min(SNIFF_BYTES, file.sizeBytes) };
-  for await (const chunk of files.read(head, 0)) return chunk;
+  for await (const chunk of files.read(head)) return chunk;
   return new Uint8Array(0);
 }

@@ -1,4 +1,4 @@
-import type { Bytes } from './stream.ts';
+import type { Bytes, Room } from './stream.ts';
 
 /** A block of a stream, and whether it is the last one. */
 export interface Block {
@@ -6,32 +6,72 @@ export interface Block {
   readonly last: boolean;
 }
 
+/** Bytes, or what gives them and may read them into the memory of a block. */
+export type Blockable = Bytes | ((into: Room) => Bytes);
+
+interface Filling {
+  readonly memory: Uint8Array;
+  /** how much of it was given away to be read into */
+  takenBytes: number;
+}
+
 /**
  * Cuts a stream into blocks of exactly `blockBytes`, however it comes in. Only the last block can
  * be shorter; an empty stream is one empty block.
  *
- * @param room gives the memory that a block is filled in: `blockBytes` long
+ * @param memoryOf gives the memory that a block is filled in: `blockBytes` long
  */
 export async function* blocksOf(
-  bytes: Bytes,
+  source: Blockable,
   blockBytes: number,
-  room: () => Uint8Array = () => Buffer.allocUnsafeSlow(blockBytes),
+  memoryOf: () => Uint8Array = () => Buffer.allocUnsafeSlow(blockBytes),
 ): AsyncGenerator<Block> {
-  let block = room();
-  let filled = 0;
-  for await (const chunk of bytes) {
-    let taken = 0;
-    while (taken < chunk.byteLength) {
-      if (filled === blockBytes) {
-        yield { bytes: block, last: false };
-        block = room();
-        filled = 0;
+  /** the one that is filled now, and those that a source reads ahead into */
+  const filling: Filling[] = [];
+  let filledBytes = 0;
+  const begin = (): Filling => {
+    const block = { memory: memoryOf(), takenBytes: 0 };
+    filling.push(block);
+    return block;
+  };
+  const into: Room = {
+    take(mostBytes) {
+      let block = filling.at(-1) ?? begin();
+      if (block.takenBytes === blockBytes) block = begin();
+      const from = block.takenBytes;
+      block.takenBytes = Math.min(from + mostBytes, blockBytes);
+      return block.memory.subarray(from, block.takenBytes);
+    },
+  };
+  for await (const chunk of typeof source === 'function' ? source(into) : source) {
+    for (let done = 0; done < chunk.byteLength; ) {
+      if (filledBytes === blockBytes) {
+        yield { bytes: (filling.shift() as Filling).memory, last: false };
+        filledBytes = 0;
       }
-      const part = chunk.subarray(taken, taken + blockBytes - filled);
-      block.set(part, filled);
-      filled += part.byteLength;
-      taken += part.byteLength;
+      const { memory, takenBytes } = filling[0] ?? begin();
+      if (takenBytes === filledBytes) {
+        const part = chunk.subarray(done, done + blockBytes - filledBytes);
+        memory.set(part, filledBytes);
+        filledBytes += part.byteLength;
+        done += part.byteLength;
+        (filling[0] as Filling).takenBytes = filledBytes;
+      } else {
+        assertInPlace(chunk, memory, filledBytes);
+        filledBytes += chunk.byteLength;
+        done = chunk.byteLength;
+      }
     }
   }
-  yield { bytes: block.subarray(0, filled), last: true };
+  const { memory } = filling[0] ?? begin();
+  yield { bytes: memory.subarray(0, filledBytes), last: true };
+}
+
+/** Who took memory and then gives other bytes would have them overwritten. */
+function assertInPlace(chunk: Uint8Array, memory: Uint8Array, offset: number): void {
+  const isThere =
+    chunk.buffer === memory.buffer &&
+    chunk.byteOffset === memory.byteOffset + offset &&
+    offset + chunk.byteLength <= memory.byteLength;
+  if (!isThere) throw new Error('a source gave other bytes than it read into the memory it took');
 }

@@ -1,9 +1,10 @@
+import type { Blockable } from './blocks.ts';
 import { gzip } from './gzip.ts';
 import type { CompressionFormat } from './inflate.ts';
 import type { Bytes } from './stream.ts';
 import { zstd } from './zstd.ts';
 
-/** How hard to try; formats have their own scales and defaults (gzip 1–9: 4; zstd 1–19: 3). */
+/** How hard to try; formats have their own scales and defaults (gzip 1–9: 4; zstd 1–19: 2). */
 export interface CompressOptions {
   readonly level?: number;
 }
@@ -14,7 +15,7 @@ export interface CompressOptions {
  */
 export const COMPRESSORS: Readonly<Record<CompressionFormat, string>> = {
   gzip: 'libdeflate-1.23-slipway-1',
-  zstd: `${process.versions.zstd}-slipway-1`,
+  zstd: `${process.versions.zstd}-slipway-2`,
 };
 
 /**
@@ -23,7 +24,7 @@ export const COMPRESSORS: Readonly<Record<CompressionFormat, string>> = {
  * @throws SlipwayError `USAGE` for a level that the format hasn't
  */
 export function compress(
-  bytes: Bytes,
+  bytes: Blockable,
   format: CompressionFormat,
   options: CompressOptions = {},
 ): Bytes {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { SlipwayError } from '../errors.ts';
-import { blocksOf } from './blocks.ts';
+import { type Blockable, blocksOf } from './blocks.ts';
 import type { Bytes } from './stream.ts';
 
 /** How a stream is compressed. */
@@ -28,7 +28,7 @@ let streams = 0;
  * @example
  * for await (const chunk of gzip(readFileBytes('layer.tar'))) hash.update(chunk);
  */
-export async function* gzip(bytes: Bytes, options: GzipOptions = {}): Bytes {
+export async function* gzip(bytes: Blockable, options: GzipOptions = {}): Bytes {
   const { level = DEFAULT_LEVEL } = options;
   checkLevel('gzip', level, 9);
   // A command that compresses nothing has no use for it.

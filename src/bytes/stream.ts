@@ -10,6 +10,8 @@ export type Bytes = AsyncIterable<Uint8Array>;
 /** How much is read from a file at once: large enough for full speed, small enough for memory. */
 export const CHUNK_BYTES = 256 * 1024;
 const FIRST_CHUNK_BYTES = 16 * 1024;
+/** The same, where the memory is there anyway. */
+const ROOM_BYTES = 1024 * 1024;
 
 /** Bytes that are in memory, from `offset` on. */
 export async function* fromMemory(bytes: Uint8Array, offset = 0): Bytes {
@@ -51,12 +53,26 @@ export async function* untilAborted(bytes: Bytes, signal: AbortSignal | undefine
   }
 }
 
+/**
+ * Memory that a reader offers for the bytes that it asks for, so that a source that fills memory
+ * anyway, as a file does, needn't take its own and have all of it copied.
+ */
+export interface Room {
+  /**
+   * Memory for the next bytes, at most `mostBytes` of it. Who takes it fills it from its start, and
+   * whole unless the bytes end there, and gives what it filled as its next chunks.
+   */
+  take(mostBytes: number): Uint8Array;
+}
+
 /** The part of a file that is wanted: bytes, from the start to the end if left out. */
 export interface FileRange {
   readonly start?: number;
   readonly length?: number;
   /** the most that is read at once, {@link CHUNK_BYTES} if left out */
   readonly chunkBytes?: number | undefined;
+  /** where it is read into: memory of its own for each chunk if left out */
+  readonly into?: Room | undefined;
 }
 
 /**
@@ -78,14 +94,17 @@ export async function* readFileBytes(path: string, range: FileRange = {}): Bytes
 export async function* readHandleBytes(
   handle: FileHandle,
   path: string,
-  { start = 0, length = Number.POSITIVE_INFINITY, chunkBytes = CHUNK_BYTES }: FileRange = {},
+  range: FileRange = {},
 ): Bytes {
+  const { start = 0, length = Number.POSITIVE_INFINITY, into } = range;
+  const { chunkBytes = into === undefined ? CHUNK_BYTES : ROOM_BYTES } = range;
   let position = start;
   const end = start + length;
   // Most files are small: a long buffer for each of them would be what memory is full of.
   let bufferBytes = FIRST_CHUNK_BYTES;
   while (position < end) {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(bufferBytes, chunkBytes, end - position));
+    const wanted = Math.min(chunkBytes, end - position);
+    const buffer = into?.take(wanted) ?? Buffer.allocUnsafeSlow(Math.min(bufferBytes, wanted));
     bufferBytes *= 4;
     for (let filled = 0; filled < buffer.byteLength; ) {
       const { bytesRead } = await handle.read(buffer, filled, buffer.byteLength - filled, position);

@@ -1,15 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
-import { blocksOf } from './blocks.ts';
+import { type Blockable, blocksOf } from './blocks.ts';
 import { checkLevel } from './gzip.ts';
 import { createLane } from './lane.ts';
 import type { Bytes } from './stream.ts';
 
-const DEFAULT_LEVEL = 3;
+const DEFAULT_LEVEL = 2;
 /** Levels above need windows to unpack that readers refuse. */
 const HIGHEST_LEVEL = 19;
 /** A larger frame is a little smaller in the end, and takes as much more memory. */
-const FRAME_BYTES = 4 * 1024 * 1024;
+const FRAME_LOG = 21;
+const FRAME_BYTES = 2 ** FRAME_LOG;
 const OUTPUT_BYTES = 256 * 1024;
 /** Node has four threads for this and for files, whatever the machine has. */
 const THREADS = Math.min(availableParallelism(), 3);
@@ -21,12 +22,12 @@ const idle = new Map<number, ZstdCompress[]>();
 let streams = 0;
 
 /**
- * Compresses into zstd frames (RFC 8878) of 4 MiB each with checksums, several at a time. The
+ * Compresses into zstd frames (RFC 8878) of 2 MiB each with checksums, several at a time. The
  * result depends on the bytes, the level and the release of zstd alone.
  *
  * @throws SlipwayError `USAGE` for a level that isn't offered
  */
-export async function* zstd(bytes: Bytes, { level = DEFAULT_LEVEL } = {}): Bytes {
+export async function* zstd(bytes: Blockable, { level = DEFAULT_LEVEL } = {}): Bytes {
   checkLevel('zstd', level, HIGHEST_LEVEL);
   const making: Promise<readonly Uint8Array[]>[] = [];
   const free: Uint8Array[] = [];
@@ -40,8 +41,8 @@ export async function* zstd(bytes: Bytes, { level = DEFAULT_LEVEL } = {}): Bytes
       // A reader that leaves early never awaits it.
       made.catch(() => {});
       making.push(made);
-      // Streams beside each other keep the threads busy with a frame each.
-      while (making.length >= Math.ceil(THREADS / streams)) yield* await next(making);
+      // Streams beside each other share the threads; a frame that waits keeps them busy.
+      while (making.length >= 1 + Math.ceil(THREADS / streams)) yield* await next(making);
     }
     while (making.length > 0) yield* await next(making);
   } finally {
@@ -79,6 +80,8 @@ function startEncoder(level: number): ZstdCompress {
     params: {
       [constants.ZSTD_c_compressionLevel]: level,
       [constants.ZSTD_c_checksumFlag]: 1,
+      // A window that a frame outgrows makes zstd look for matches in two places.
+      [constants.ZSTD_c_windowLog]: FRAME_LOG,
     },
   });
 }

@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes/stream.ts';
+import type { Bytes, Room } from '../bytes/stream.ts';
 import type { TransferStatus } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -15,6 +15,8 @@ export interface FetchOptions extends Signalled {
   readonly offset?: number;
   /** the most that comes in one piece, where the source has the choice */
   readonly chunkBytes?: number | undefined;
+  /** memory that the bytes may be read into; a source that has its own leaves it */
+  readonly into?: Room | undefined;
 }
 
 /** Gives the bytes of content by its descriptor. */

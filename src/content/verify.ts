@@ -84,12 +84,12 @@ export async function readDocument(
 }
 
 /** An `open` that fetches `descriptor` from `source`. */
-export function fetching(source: Fetcher, descriptor: Descriptor, options: Signalled = {}): Open {
-  return (offset) => source.fetch(descriptor, withOffset(offset, options));
-}
-
-function withOffset(offset: number, { signal }: Signalled): FetchOptions {
-  return { offset, signal };
+export function fetching(
+  source: Fetcher,
+  descriptor: Descriptor,
+  { signal, into }: Omit<FetchOptions, 'offset'> = {},
+): Open {
+  return (offset) => source.fetch(descriptor, { offset, signal, into });
 }
 
 /** The error for content whose bytes have another digest. */

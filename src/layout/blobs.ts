@@ -67,7 +67,7 @@ export function freshSeconds(lease: Lease): number {
 export async function* fetchBlob(
   dir: string,
   descriptor: Descriptor,
-  { offset = 0, chunkBytes, signal }: FetchOptions = {},
+  { offset = 0, chunkBytes, into, signal }: FetchOptions = {},
 ): Bytes {
   signal?.throwIfAborted();
   if (descriptor.data !== undefined) {
@@ -77,7 +77,8 @@ export async function* fetchBlob(
   const path = blobPath(dir, descriptor.digest);
   const handle = await openBlob(path, descriptor);
   try {
-    for await (const chunk of readHandleBytes(handle, path, { start: offset, chunkBytes })) {
+    const range = { start: offset, chunkBytes, into };
+    for await (const chunk of readHandleBytes(handle, path, range)) {
       signal?.throwIfAborted();
       yield chunk;
     }

@@ -1,3 +1,4 @@
+import type { Blockable } from '../../bytes/blocks.ts';
 import { type CompressOptions, compress } from '../../bytes/compress.ts';
 import { decompress } from '../../bytes/inflate.ts';
 import type { Bytes } from '../../bytes/stream.ts';
@@ -114,10 +115,15 @@ export function compressedLayer(
   const told = ({ digest, size }: Descriptor, bytes: Bytes): Bytes =>
     counted(bytes, (count) => emit({ type: 'compress.progress', digest, size, bytes: count }));
 
-  const rawBytes = async (): Promise<{ readonly from: Descriptor; readonly raw: Bytes }> => {
+  const rawBytes = async (): Promise<{ readonly from: Descriptor; readonly raw: Blockable }> => {
     if ('fetch' in origin) {
-      const read = verifiedOpen(announced, fetching(origin, announced, { signal }));
-      return { from: announced, raw: told(announced, openAtSource(read)(0)) };
+      return {
+        from: announced,
+        raw: (into) => {
+          const read = verifiedOpen(announced, fetching(origin, announced, { signal, into }));
+          return told(announced, openAtSource(read)(0));
+        },
+      };
     }
     if ('packed' in origin) {
       const read = verifiedOpen(origin.packed, fetching(origin.source, origin.packed, { signal }));
