@@ -10,6 +10,11 @@ export type BodyChoice =
 const MIB = 1024 * 1024;
 /** What a killed run may lose. */
 export const CHUNK_BYTES = 16 * MIB;
+/**
+ * What a registry next door gets at once: it puts a chunk on its disk before it answers, and does so
+ * while others come in. With whole blobs all of it waits for the end.
+ */
+const NEAR_CHUNK_BYTES = 64 * MIB;
 const SMALLEST_CHUNK_BYTES = MIB;
 /** Bodies of one blob that are cut before they are made smaller. */
 const CUTS_OF_WHOLE = 3;
@@ -29,9 +34,13 @@ export interface BodyChooser {
   refusesChunks(): void;
 }
 
-/** Begins with what is known of the registry. */
-export function chooseBody(sizeBytes: number, traits: Traits): BodyChooser {
-  let choice = first(sizeBytes, traits);
+/**
+ * Begins with what is known of the registry.
+ *
+ * @param isNear an answer takes no time worth mentioning
+ */
+export function chooseBody(sizeBytes: number, traits: Traits, isNear = false): BodyChooser {
+  let choice = first(sizeBytes, traits, isNear);
   let cuts = 0;
   let losses = 0;
   const shrinkTo = (bytes: number): boolean => {
@@ -76,7 +85,7 @@ export function chooseBody(sizeBytes: number, traits: Traits): BodyChooser {
   };
 }
 
-function first(sizeBytes: number, traits: Traits): BodyChoice {
+function first(sizeBytes: number, traits: Traits, isNear: boolean): BodyChoice {
   const { takesChunks, keepsPartialUploads, maxBodyBytes } = traits.now;
   if (takesChunks === false) return { kind: 'whole' };
   if (maxBodyBytes !== undefined && sizeBytes > maxBodyBytes) {
@@ -84,6 +93,9 @@ function first(sizeBytes: number, traits: Traits): BodyChoice {
   }
   if (sizeBytes > CHUNK_BYTES && keepsPartialUploads === true) {
     return { kind: 'chunks', chunkBytes: CHUNK_BYTES };
+  }
+  if (sizeBytes > NEAR_CHUNK_BYTES && isNear) {
+    return { kind: 'chunks', chunkBytes: NEAR_CHUNK_BYTES };
   }
   return { kind: 'whole' };
 }

@@ -47,7 +47,9 @@ export async function uploadBlob(
   first: UploadState,
   options: PushOptions = {},
 ): Promise<PushOutcome> {
-  const upload = startUpload(context, descriptor, open, options);
+  const isNear = first.at === 'send' && first.session.isNear === true;
+  const body = chooseBody(descriptor.size, context.host.traits, isNear);
+  const upload = startUpload(context, descriptor, open, body, options);
   let state = first;
   const step = async (): Promise<void> => {
     while (state.at !== 'there') {
@@ -84,6 +86,9 @@ interface Upload {
   close(): void;
 }
 
+/** What registries without chunks say to one. */
+const REFUSE_CHUNKS: ReadonlySet<number> = new Set([400, 405, 411, 415, 501]);
+
 const OPEN: UploadState = { at: 'open' };
 const THERE: UploadState = { at: 'there' };
 
@@ -91,11 +96,11 @@ function startUpload(
   context: RepositoryContext,
   descriptor: Descriptor,
   open: Open,
+  body: BodyChooser,
   options: PushOptions,
 ): Upload {
   const { signal } = options;
   const { size } = descriptor;
-  const body = chooseBody(size, context.host.traits);
   const reader = createReader(verifiedOpen(descriptor, open));
   let acknowledgedBytes = 0;
   let bytesSent = 0;
@@ -185,7 +190,7 @@ function startUpload(
     const again: UploadState = { at: 'ask', session, heldBytes: offset, givenBytes };
     const anew: UploadState = { ...again, session: undefined };
     if (status === 413 && body.tooLarge(partBytes)) return again;
-    if (isChunk && (status === 405 || status === 501)) {
+    if (isChunk && status !== undefined && REFUSE_CHUNKS.has(status)) {
       body.refusesChunks();
       return anew;
     }
@@ -198,7 +203,8 @@ function startUpload(
     if (error.code === 'NOT_A_REGISTRY' && error.facts.transient === true) return anew;
     if (!isRepeatable(error)) throw error;
     if (status === undefined) body.cut(partBytes);
-    if (status === 416) body.lost(error);
+    // Some that can't do chunks fall over them.
+    if (status === 416 || (isChunk && status !== undefined && status >= 500)) body.lost(error);
     if (status === undefined || status === 416 || error.facts.transient === true) return again;
     if (status === 409 && offset > inUseAt) {
       // What was cut is still being put away there.
