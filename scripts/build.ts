@@ -3,10 +3,11 @@
  * `dist/index.js` (the library, its dependencies left outside) and the type declarations.
  */
 import { execFileSync } from 'node:child_process';
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { type BuildOptions, build, type Metafile } from 'esbuild';
+import { asCommonJs, buildOf } from './common-js.ts';
 import { QUICK_START } from './quick-start.ts';
 
 const ROOT = path.dirname(import.meta.dirname);
@@ -41,23 +42,39 @@ const { version, peerDependencies } = JSON.parse(
 );
 
 await rm(DIST, { recursive: true, force: true });
-const [command] = await Promise.all([
+const PACKAGES = [...Object.keys(peerDependencies), '@evertdespiegeleer/go-template'];
+
+const BUNDLED: BuildOptions = {
+  ...SHARED,
+  define: { SLIPWAY_VERSION: JSON.stringify(version) },
+  plugins: [...QUICK_START],
+  // Its main file can't be bundled: it asks for its parts with a require() that is handed to it.
+  alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
+  // Each cloud's own library: loaded when it is there and asked for.
+  // A template engine that reads its WebAssembly beside itself.
+  external: PACKAGES,
+};
+const command = await build({
+  ...BUNDLED,
+  entryPoints: { 'cli/main': 'src/cli/process.ts' },
+  chunkNames: 'cli/[name]-[hash]',
+  write: false,
+});
+const chunks = await asCommonJs(command, PACKAGES);
+await mkdir(path.join(DIST, 'cli'), { recursive: true });
+for (const chunk of chunks) await writeFile(chunk.path, chunk.text);
+await Promise.all([
   build({
-    ...SHARED,
-    // What runs in a thread of its own stands beside the chunks that start it.
-    entryPoints: { cli: 'src/cli/main.ts', 'cli/template-worker': 'src/jet/template-worker.ts' },
-    chunkNames: 'cli/[name]-[hash]',
-    define: { SLIPWAY_VERSION: JSON.stringify(version) },
-    plugins: [...QUICK_START],
-    // Its main file can't be bundled: it asks for its parts with a require() that is handed to it.
-    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
-    // Each cloud's own library: loaded when it is there and asked for.
-    // A template engine that reads its WebAssembly beside itself.
-    external: [...Object.keys(peerDependencies), '@evertdespiegeleer/go-template'],
-    // Bundled CommonJS packages ask for Node's own modules with require().
-    banner: {
-      js: "import{createRequire as slipwayRequire}from'node:module';const require=slipwayRequire(import.meta.url);",
-    },
+    ...BUNDLED,
+    entryPoints: { cli: 'scripts/start.ts' },
+    splitting: false,
+    define: { SLIPWAY_BUILD: JSON.stringify(buildOf(chunks)) },
+  }),
+  // It runs in a thread of its own, beside the chunks that start it.
+  build({
+    ...BUNDLED,
+    entryPoints: { 'cli/template-worker': 'src/jet/template-worker.ts' },
+    splitting: false,
   }),
   build({
     ...SHARED,

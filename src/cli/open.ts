@@ -24,6 +24,7 @@ import type { Context } from './context.ts';
 import { openFromEngine, openInEngine } from './engine-images.ts';
 import { compressionSettings, type ImageFlags, wantedPlatforms } from './flags.ts';
 import { type Location, refuseDigest } from './location.ts';
+import { collectLessOften } from './v8.ts';
 
 /**
  * Opens the image at a location.
@@ -157,17 +158,6 @@ async function compressAs(
     emit,
     signal,
   });
-}
-
-/**
- * Chunks of layers are garbage at once, and lie outside of V8's heap, which is small: at its usual
- * pace V8 collects all of it every 20 MB, and that takes a tenth of a push that compresses.
- */
-function collectLessOften(): void {
-  // Another V8 may not know the flag and would say so on the terminal.
-  if (!process.versions.node.startsWith('24.')) return;
-  // Only then: to load it takes as long as other commands have for all they do.
-  process.getBuiltinModule('node:v8').setFlagsFromString('--heap-growing-percent=400');
 }
 
 /** A place that images go to, and what ends its use. */
