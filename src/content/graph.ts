@@ -43,6 +43,11 @@ export interface PendingBlob {
   readonly mediaType: string;
   /** Starts to make it, once, however often it is called, and tells what came out. */
   make(): Promise<Descriptor>;
+  /**
+   * The same as soon as its last byte is there: `make` has yet to put it away safely. It doesn't
+   * start to make it.
+   */
+  digested(): Promise<Descriptor>;
   /** Reads what is made, also while it is being made; follows until the end. */
   readonly open: Open;
   /** Waits until it can be made; the others go before. Whoever waited makes it. */

@@ -7,13 +7,19 @@ import type { Open, Signalled } from './transport.ts';
 export interface Ingest {
   /** bytes written so far */
   readonly size: number;
-  /** Appends; returns when the bytes have been handed to the operating system. */
+  /**
+   * Appends; returns when the bytes have been handed to the operating system. Readers may get the
+   * same memory: it stays as it is.
+   */
   write(chunk: Uint8Array): Promise<void>;
   /**
    * Reads what has been written. A reader that reaches the end of a blob that is still being
-   * written waits for more until the commit; after an abort it fails. Works after the commit too.
+   * written waits for more until the end or the commit; after an abort it fails. Works after the
+   * commit too.
    */
   readonly open: Open;
+  /** Says that no more comes: readers come to their end, and the digest is known. */
+  end(): { readonly digest: Digest; readonly size: number };
   /**
    * Makes the blob visible under its digest: checked against `expected`, on disk (fsync) before it
    * is renamed. A blob that is there already is kept.

@@ -185,7 +185,7 @@ export function createSending({
       // Whoever streams waits for it too; a failure must not count as unhandled until then.
       made.catch(() => {});
       const outcome = await atSide('destination', () =>
-        target.pushStream(made, slowed(openAtSource(pending.open)), { signal }),
+        target.pushStream(pending.digested(), slowed(openAtSource(pending.open)), { signal }),
       );
       const descriptor = await made;
       const sending = once(item, descriptor, () =>

@@ -3,10 +3,13 @@ import { type Bytes, CHUNK_BYTES, fileError } from '../bytes/stream.ts';
 import type { Ingest, IngestExpectation, IngestOptions } from '../content/ingest.ts';
 import { digestMismatch, sizeMismatch } from '../content/verify.ts';
 import { SlipwayError, systemCode } from '../errors.ts';
-import { startDigest } from '../oci/digest.ts';
+import { type Digest, startDigest } from '../oci/digest.ts';
 import { blobPath, freshSeconds, placeBlob } from './blobs.ts';
 import { writeError } from './files.ts';
 import type { Workspace } from './workspace.ts';
+
+/** Kept of what was written last while somebody follows. */
+const RECENT_BYTES = 1024 * 1024;
 
 /** Starts to write a blob. See {@link Ingest}. */
 export async function startIngest(
@@ -27,6 +30,13 @@ export async function startIngest(
 
   let size = 0;
   let state: 'writing' | 'ending' | 'committed' | 'aborted' = 'writing';
+  /** no more comes */
+  let isWhole = false;
+  let digest: Digest | undefined;
+  let followers = 0;
+  /** what was written last, for those that follow closely: they need no file */
+  const recent: { readonly start: number; readonly bytes: Uint8Array }[] = [];
+  const recentFrom = () => recent[0]?.start ?? size;
   let waiting: (() => void)[] = [];
   const wake = () => {
     const readers = waiting;
@@ -36,7 +46,7 @@ export async function startIngest(
 
   const write = async (chunk: Uint8Array) => {
     signal?.throwIfAborted();
-    if (state !== 'writing') throw ended(state);
+    if (state !== 'writing' || isWhole) throw ended(state);
     const writing = writeAll(handle, chunk, size);
     // Hashed on this thread while another one writes.
     digester.update(chunk);
@@ -45,8 +55,18 @@ export async function startIngest(
     } catch (cause) {
       throw writeError(dir, cause);
     }
+    if (followers > 0) recent.push({ start: size, bytes: chunk });
     size += chunk.byteLength;
+    while (size - recentFrom() > RECENT_BYTES && recent.length > 1) recent.shift();
     wake();
+  };
+
+  const end = () => {
+    if (state !== 'writing' || isWhole) throw ended(state);
+    isWhole = true;
+    digest = digester.digest();
+    wake();
+    return { digest, size };
   };
 
   const commit = async (expected: IngestExpectation = {}) => {
@@ -54,7 +74,7 @@ export async function startIngest(
     try {
       signal?.throwIfAborted();
       state = 'ending';
-      const digest = digester.digest();
+      digest ??= digester.digest();
       const wanted = { mediaType: '', digest, size, ...expected };
       if (size !== wanted.size) throw sizeMismatch(wanted, size);
       if (digest !== wanted.digest) throw digestMismatch(wanted, digest);
@@ -71,6 +91,7 @@ export async function startIngest(
       }
       path = blobPath(dir, digest);
       state = 'committed';
+      isWhole = true;
       await handle.close();
       wake();
       return { digest, size };
@@ -103,31 +124,43 @@ export async function startIngest(
     }
   };
 
+  const recentAt = (position: number): Uint8Array => {
+    const chunk = recent.findLast(({ start }) => start <= position) as (typeof recent)[number];
+    return chunk.bytes.subarray(position - chunk.start);
+  };
+
+  const readAt = async (reader: FileHandle, position: number): Promise<Uint8Array> => {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size - position));
+    const { bytesRead } = await reader.read(buffer, 0, buffer.byteLength, position);
+    if (bytesRead > 0) return buffer.subarray(0, bytesRead);
+    throw new SlipwayError('SIZE_MISMATCH', `${path} was cut from outside`, { path });
+  };
+
   return {
     get size() {
       return size;
     },
     write,
+    end,
     commit,
     abort,
     open: async function* follow(offset: number): Bytes {
       const reader = await openCurrent();
+      followers++;
       try {
         let position = offset;
         for (;;) {
           if (state === 'aborted') throw ended(state);
           if (position < size) {
-            const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size - position));
-            const { bytesRead } = await reader.read(buffer, 0, buffer.byteLength, position);
-            if (bytesRead === 0) {
-              throw new SlipwayError('SIZE_MISMATCH', `${path} was cut from outside`, { path });
-            }
-            position += bytesRead;
-            yield bytesRead === buffer.byteLength ? buffer : buffer.subarray(0, bytesRead);
-          } else if (state === 'committed') return;
+            const bytes =
+              position >= recentFrom() ? recentAt(position) : await readAt(reader, position);
+            position += bytes.byteLength;
+            yield bytes;
+          } else if (isWhole) return;
           else await new Promise<void>((resolve) => waiting.push(resolve));
         }
       } finally {
+        if (--followers === 0) recent.length = 0;
         await reader.close();
       }
     },

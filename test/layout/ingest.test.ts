@@ -38,6 +38,58 @@ test('a blob of unknown digest can be read while it is written, and after the co
   await layout.close();
 });
 
+test('readers come to the end, and the digest is known, before the commit', async (t) => {
+  const layout = await emptyLayout(t);
+  const bytes = randomBytes(4_000_000);
+  const ingest = await layout.ingest();
+  // One that keeps up is given what was written, one that comes late reads the file.
+  const close = collect(ingest.open(0), 5e6, 'blob');
+  for (let at = 0; at < bytes.byteLength; at += 333_333) {
+    await ingest.write(bytes.subarray(at, at + 333_333));
+    await delay(1);
+  }
+  const late = collect(ingest.open(1_234), 5e6, 'blob');
+  const made = { digest: digestOf(bytes), size: bytes.byteLength };
+  assert.deepEqual(ingest.end(), made);
+  assert.ok((await close).equals(bytes));
+  assert.ok((await late).equals(bytes.subarray(1_234)));
+  assert.equal(await layout.blobSize(made.digest), undefined);
+  await assert.rejects(ingest.write(bytes), /written to its end/);
+  assert.throws(() => ingest.end(), /written to its end/);
+  assert.deepEqual(await ingest.commit(), made);
+  assert.equal(await layout.blobSize(made.digest), made.size);
+  await layout.close();
+});
+
+test('a reader that stops in the middle goes on where it was, whatever was kept', async (t) => {
+  const layout = await emptyLayout(t);
+  const bytes = randomBytes(6_000_000);
+  const ingest = await layout.ingest();
+  const reader = ingest.open(0)[Symbol.asyncIterator]();
+  const found: Uint8Array[] = [];
+  const take = async () => {
+    const { value } = await reader.next();
+    found.push(value as Uint8Array);
+  };
+  await ingest.write(bytes.subarray(0, 100_000));
+  await take();
+  // It doesn't ask while so much is written that most of it isn't kept.
+  for (let at = 100_000; at < 5_000_000; at += 490_000) {
+    await ingest.write(bytes.subarray(at, at + 490_000));
+  }
+  for (let taken = 0; taken < 3; taken++) await take();
+  await ingest.write(bytes.subarray(5_000_000));
+  ingest.end();
+  for (;;) {
+    const { done, value } = await reader.next();
+    if (done === true) break;
+    found.push(value);
+  }
+  assert.ok(Buffer.concat(found).equals(bytes));
+  await ingest.abort();
+  await layout.close();
+});
+
 test('nobody sees a blob before its commit', async (t) => {
   const layout = await emptyLayout(t);
   const ingest = await layout.ingest();

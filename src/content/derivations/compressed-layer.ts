@@ -106,6 +106,8 @@ export function compressedLayer(
   /** told when it is being written, or lies in the store already */
   const started = Promise.withResolvers<Ingest | Descriptor>();
   started.promise.catch(() => {});
+  const digested = Promise.withResolvers<Descriptor>();
+  digested.promise.catch(() => {});
 
   const waitForTurn = (from: Arriving): Promise<ArrivedLayer> => {
     turn ??= from.turn(diffId);
@@ -146,7 +148,9 @@ export function compressedLayer(
       for await (const chunk of compress(raw, settings.format, settings)) {
         await ingest.write(chunk);
       }
-      const made = await ingest.commit();
+      const made = ingest.end();
+      digested.resolve({ mediaType, ...made });
+      await ingest.commit();
       table?.set(digest, settings, made);
       if (
         remembered !== undefined &&
@@ -195,9 +199,11 @@ export function compressedLayer(
         ? work()
         : table.alone(diffId, settings, work, signal));
       started.resolve(known);
+      digested.resolve(known);
       return known;
     } catch (error) {
       started.reject(error);
+      digested.reject(error);
       // What comes after it would wait until it is read.
       turn?.then(({ bytes }) => leave(bytes)).catch(() => {});
       throw error;
@@ -213,6 +219,7 @@ export function compressedLayer(
       return making;
     },
     ...(arriving === undefined ? {} : { ready: async () => void (await waitForTurn(arriving)) }),
+    digested: () => digested.promise,
     known: () => known,
     described: async () => known ?? (await layer.make()),
     open: async function* opened(offset) {
