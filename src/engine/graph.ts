@@ -1,8 +1,7 @@
-import type { Archive } from '../archive/archive.ts';
 import { fromMemory } from '../bytes/stream.ts';
 import type { ArrivedLayer } from '../content/arriving.ts';
 import { type Graph, readManifest, walk } from '../content/graph.ts';
-import type { Fetcher, Open, PushOutcome, Signalled, Source } from '../content/transport.ts';
+import type { Fetcher, Open, PushOutcome, Signalled } from '../content/transport.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -12,6 +11,7 @@ import type { Engine } from './client.ts';
 import type { EngineImage } from './images.ts';
 import { type ExportOptions, exportBytes, exportFound } from './source.ts';
 import { keepsWholeImages } from './target.ts';
+import { openWhole, type WholeImage } from './whole.ts';
 
 /** What is remembered of engines' images: their tops by id, and their documents. */
 export interface EngineMemory {
@@ -33,8 +33,9 @@ export interface EngineGraph {
 
 /**
  * An image of an engine as it can be copied. What it consists of is remembered, so that one whose
- * layers are all known is not exported at all. Layers that have to be compressed are taken from the
- * export as it comes; whoever wants more than that gets a copy of it in a nameless file.
+ * layers are all known is not exported at all. An engine that keeps images as they came gives their
+ * blobs. Of another one, layers that have to be compressed are taken from the export as it comes;
+ * whoever wants more than that gets a copy of it in a nameless file.
  *
  * @throws SlipwayError `NETWORK`, and what the engine says
  */
@@ -47,12 +48,16 @@ export async function openEngineGraph(
   const { id, diffIds } = image;
   const { signal } = options;
   const remembered = await recall(image, { table, store });
+  const isKeptWhole =
+    image.isWhole || (remembered ? remembered.root.digest === id : await isWhole(engine, options));
   const documents = new Map<Digest, Uint8Array>();
-  let exporting: Promise<Exported> | undefined;
+  let opening: Promise<WholeImage> | undefined;
 
-  const exported = (): Promise<Exported> => {
-    exporting ??= exportWhole(engine, image, options);
-    return exporting;
+  const whole = (): Promise<WholeImage> => {
+    opening ??= (async () =>
+      (isKeptWhole ? await openWhole(engine, image, options) : undefined) ??
+      (await exportWhole(engine, image, options)))();
+    return opening;
   };
   const remember = async (source: Fetcher, root: Descriptor): Promise<Descriptor> => {
     // A part of what the id means says nothing about the next export.
@@ -68,8 +73,8 @@ export async function openEngineGraph(
     return root;
   };
   const wholeRoot = async (): Promise<Descriptor> => {
-    const { archive, root } = await exported();
-    return await remember(archive, root);
+    const { source: from, root } = await whole();
+    return await remember(from, root);
   };
   const arrivedRoot = async (arriving: ExportArriving): Promise<Descriptor> => {
     const found = await arriving.documents();
@@ -78,19 +83,17 @@ export async function openEngineGraph(
     return await remember(source, found.root);
   };
 
-  const source: Source = {
-    name: engine.name,
-    resolve: async (reference, how) => (await exported()).archive.resolve(reference, how),
+  const source: Fetcher = {
     async *fetch(descriptor, how = {}) {
       const { digest, size } = descriptor;
       const bytes = documents.get(digest);
       if (bytes !== undefined) yield* fromMemory(bytes, how.offset);
       else if ((await store.blobSize(digest)) === size) yield* store.fetch(descriptor, how);
-      else yield* (await exported()).archive.fetch(descriptor, how);
+      else yield* (await whole()).source.fetch(descriptor, how);
     },
   };
   const arriving =
-    diffIds.length === 0 || image.isWhole || (remembered === undefined && (await isWhole(engine)))
+    diffIds.length === 0 || isKeptWhole
       ? undefined
       : createArriving({
           id,
@@ -99,7 +102,7 @@ export async function openEngineGraph(
           what: `what ${engine.name} exports`,
           signal,
           open: () => exportBytes(engine, image, options),
-          lost: async (diffId) => layerOf(await exported(), diffId, signal),
+          lost: async (diffId) => layerOf(engine, await whole(), diffId, signal),
         });
   let top = remembered && Promise.resolve(remembered.root);
   const graph: Graph = {
@@ -111,7 +114,7 @@ export async function openEngineGraph(
       return top;
     },
     arriving() {
-      if (arriving === undefined || exporting !== undefined) return undefined;
+      if (arriving === undefined || opening !== undefined) return undefined;
       return {
         layers: arriving.layers,
         turn: arriving.turn,
@@ -124,23 +127,19 @@ export async function openEngineGraph(
   };
   return {
     graph,
-    close: async () => (await exporting?.catch(() => undefined))?.archive.close(),
+    close: async () => (await opening?.catch(() => undefined))?.close(),
   };
-}
-
-interface Exported {
-  readonly archive: Archive;
-  readonly root: Descriptor;
 }
 
 async function exportWhole(
   engine: Engine,
   image: EngineImage,
   options: ExportOptions,
-): Promise<Exported> {
+): Promise<WholeImage> {
   const archive = await exportFound(engine, image, options);
   try {
-    return { archive, root: await archive.resolve('', options) };
+    const root = await archive.resolve('', options);
+    return { source: archive, root, close: () => archive.close() };
   } catch (error) {
     await archive.close();
     throw error;
@@ -153,17 +152,18 @@ async function isWhole(engine: Engine, options: Signalled = {}): Promise<boolean
 }
 
 async function layerOf(
-  { archive, root }: Exported,
+  { name }: Engine,
+  { source, root }: WholeImage,
   diffId: Digest,
   signal: AbortSignal | undefined,
 ): Promise<ArrivedLayer> {
-  const { document } = await readManifest(archive, root, { signal });
+  const { document } = await readManifest(source, root, { signal });
   const layers = document.kind === 'manifest' ? document.layers : [];
   const layer = layers.find(({ digest }) => digest === diffId);
   if (layer !== undefined) {
-    return { size: layer.size, bytes: archive.fetch(layer, { signal }) };
+    return { size: layer.size, bytes: source.fetch(layer, { signal }) };
   }
-  throw new SlipwayError('CONTENT_MISSING', `${archive.name} lacks the layer ${diffId}`, {
+  throw new SlipwayError('CONTENT_MISSING', `what ${name} exports lacks the layer ${diffId}`, {
     side: 'source',
     digest: diffId,
     hint: 'the engine tells other layers than it exports; save the image into a file and push that',

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { before, suite, test } from 'node:test';
 import { type CommandLine, prepareCommandLine } from '../cli/in-process.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { type Docker, missingNewerDocker, startDockerd } from '../rig/dockerd.ts';
 import { buildTestImage, importBase } from '../rig/images.ts';
+import { tempDir } from '../rig/lifetime.ts';
 import { missing } from '../rig/programs.ts';
 import { startRelay } from '../rig/relay.ts';
 import { skopeoInspect } from '../rig/skopeo.ts';
@@ -39,17 +42,77 @@ suite("images of a Docker with containerd's store", { skip }, () => {
     assert.equal(said, 'hello from app');
   });
 
-  test('an image that was pushed is not exported again, under whatever name it goes', async () => {
-    await buildTestImage(THIS_FILE, engine, 'again', 'hello again');
+  /** A relay before the engine, and what was asked for of what the image holds. */
+  async function watched() {
     const upstream = (engine.env.DOCKER_HOST ?? '').slice('unix://'.length);
     const { address, asked } = await startRelay(THIS_FILE, upstream);
-    const exports = () => asked.filter((line) => /^GET [^ ]+\/get /.test(line)).length;
+    const count = (pattern: RegExp) => () => asked.filter((line) => pattern.test(line)).length;
+    return {
+      env: { DOCKER_HOST: address },
+      exports: count(/^GET [^ ]+\/get /),
+      openings: count(/^POST [^ ]+\/grpc /),
+    };
+  }
+
+  test('an image is read blob by blob, without an export, and once under whatever name', async () => {
+    await buildTestImage(THIS_FILE, engine, 'again', 'hello again');
+    const { env: relayed, exports, openings } = await watched();
     for (const name of ['again:1', 'again:1', 'again:2', 'elsewhere:1']) {
       const args = ['push', '-q', '--from', 'docker-daemon:again', `${registry}/${name}`];
-      const { code, stderr } = await slipway.run(args, undefined, { DOCKER_HOST: address });
+      const { code, stderr } = await slipway.run(args, undefined, relayed);
       assert.equal(code, 0, stderr);
-      assert.equal(exports(), 1, name);
+      assert.deepEqual([exports(), openings()], [0, 1], name);
     }
+    assert.equal((await skopeoInspect(`${registry}/again:1`)).Digest, await idOf('again'));
+  });
+
+  test('an image comes to the same as its file', async (t) => {
+    await buildTestImage(THIS_FILE, engine, 'file', 'hello file');
+    const file = path.join(await tempDir(t), 'file.tar');
+    await engine.docker('save', '-o', file, 'file');
+    for (const flags of [['--compression', 'zstd'], ['--compression', 'gzip,zstd'], []]) {
+      const digestOf = async (from: string, name: string) => {
+        const args = ['push', '-q', '--force-compression', ...flags, '--from', from];
+        const [pushed = ''] = await must(...args, `${registry}/${name}`);
+        return pushed.slice(pushed.indexOf('@'));
+      };
+      const tag = flags[1]?.replace(',', '') ?? 'plain';
+      const direct = await digestOf('docker-daemon:file', `file/engine:${tag}`);
+      assert.equal(direct, await digestOf(`docker-archive:${file}`, `file/file:${tag}`));
+      await must('verify', '--deep', `${registry}/file/engine:${tag}`);
+    }
+  });
+
+  test('of several platforms the one that was pulled is taken, with its digest', async () => {
+    await buildTestImage(THIS_FILE, engine, 'here', 'hello here');
+    await must('push', '-q', '--from', 'docker-daemon:here', `${registry}/both:here`);
+    const built = await engine.docker('image', 'inspect', '--format', '{{.Architecture}}', 'here');
+    const other = built === 'amd64' ? 'arm64' : 'amd64';
+    const context = await tempDir(THIS_FILE);
+    await writeFile(path.join(context, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /there\n');
+    const foreign = `${registry}/both:there`;
+    await must('build', '-q', '--platform', `linux/${other}`, '--push', '-t', foreign, context);
+    const names = [`${registry}/both:1`, `${registry}/both:here`, foreign];
+    await must('index', 'create', '-q', ...names);
+    await engine.docker('rmi', '-f', 'here');
+    await engine.docker('pull', '-q', `${registry}/both:1`);
+    const { env: relayed, exports, openings } = await watched();
+    const from = `docker-daemon:${registry}/both:1`;
+    const args = ['push', '-q', '--from', from, `${registry}/pulled:1`];
+    const { code, stdout, stderr } = await slipway.run(args, undefined, relayed);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual([exports(), openings()], [0, 1]);
+    const file = path.join(context, 'saved.tar');
+    await engine.docker('save', '-o', file, `${registry}/both:1`);
+    const [saved = ''] = await must(
+      'push',
+      '-q',
+      '--from',
+      `docker-archive:${file}`,
+      `${registry}/pulled:2`,
+    );
+    assert.equal(stdout.trim(), saved);
+    await must('verify', '--deep', `${registry}/pulled:1`);
   });
 
   test('an index stays an index, with all that it names', async () => {
