@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { type BuildOptions, build, type Metafile } from 'esbuild';
 import { asCommonJs, buildOf } from './common-js.ts';
+import { inPacks } from './packs.ts';
 import { QUICK_START } from './quick-start.ts';
 
 const ROOT = path.dirname(import.meta.dirname);
@@ -46,7 +47,11 @@ const PACKAGES = [...Object.keys(peerDependencies), '@evertdespiegeleer/go-templ
 
 const BUNDLED: BuildOptions = {
   ...SHARED,
-  define: { SLIPWAY_VERSION: JSON.stringify(version) },
+  define: {
+    SLIPWAY_VERSION: JSON.stringify(version),
+    // undici leaves its second parser out, which is an experiment and as large as the first.
+    esbuildDetection: 'true',
+  },
   plugins: [...QUICK_START],
   // Its main file can't be bundled: it asks for its parts with a require() that is handed to it.
   alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
@@ -56,11 +61,15 @@ const BUNDLED: BuildOptions = {
 };
 const command = await build({
   ...BUNDLED,
+  metafile: true,
   entryPoints: { 'cli/main': 'src/cli/process.ts' },
   chunkNames: 'cli/[name]-[hash]',
   write: false,
 });
-const chunks = await asCommonJs(command, PACKAGES);
+const chunks = inPacks(await asCommonJs(command, PACKAGES), command.metafile, {
+  'main.cjs': 'src/cli/process.ts',
+  'commands.cjs': 'small-commands:',
+});
 await mkdir(path.join(DIST, 'cli'), { recursive: true });
 for (const chunk of chunks) await writeFile(chunk.path, chunk.text);
 await Promise.all([

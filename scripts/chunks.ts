@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 /**
  * The files of the bundled command, each loaded when it is required: CommonJS in one folder, where
  * `SLIPWAY_IMPORT()` stands for `import()`, which Node refuses to code that was compiled like this.
+ * `FILE/PART` is a function that FILE exports, and that is a chunk, too.
  */
 export interface Chunks {
   load(file: string): unknown;
@@ -53,14 +54,14 @@ export function openChunks(folder: string, keptAt?: string): Chunks {
     return script;
   };
 
-  const load = (file: string): unknown => {
-    const known = modules.get(file);
+  const load = (name: string): unknown => {
+    const known = modules.get(name);
     if (known !== undefined) return known.exports;
     const module = { exports: {} as unknown };
-    modules.set(file, module);
-    const filename = join(folder, file);
-    const run = compile(file).runInThisContext();
-    run(module.exports, require, module, filename, folder, importPackage);
+    modules.set(name, module);
+    const [file = '', part] = name.split('/');
+    const run = part === undefined ? compile(file).runInThisContext() : partOf(load(file), part);
+    run(module.exports, require, module, join(folder, file), folder, importPackage);
     return module.exports;
   };
 
@@ -84,6 +85,12 @@ export function openChunks(folder: string, keptAt?: string): Chunks {
 
 const HEAD = '(function(exports,require,module,__filename,__dirname,SLIPWAY_IMPORT){';
 const TAIL = '\n})';
+
+type Body = (...given: readonly unknown[]) => void;
+
+function partOf(pack: unknown, part: string): Body {
+  return (pack as Readonly<Record<string, Body>>)[part] as Body;
+}
 
 const importPackage = (name: string): Promise<unknown> => import(name);
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type BuildResult, transform } from 'esbuild';
 
 /** A file of the bundle, and what stands in it. */
-interface Chunk {
+export interface Chunk {
   readonly path: string;
   readonly text: string;
 }

@@ -14,5 +14,5 @@ const chunks = openChunks(
   join(import.meta.dirname, 'cli'),
   cache === undefined ? undefined : join(cache, `slipway-${SLIPWAY_BUILD}-${word}`),
 );
-const entry = chunks.load('main.cjs') as { readonly runProcess: typeof runProcess };
+const entry = chunks.load('main.cjs/main.cjs') as { readonly runProcess: typeof runProcess };
 void entry.runProcess(chunks);

@@ -16,7 +16,14 @@ const FILES = {
   'part.cjs': `
     exports.add = (a, b) => a + b;
     exports.main = () => require('./main.cjs');`,
-  'later.cjs': 'exports.name = "later";',
+  'later.cjs': `exports.name = require('./pack.cjs/first.cjs').name;`,
+  'pack.cjs': `
+    exports['first.cjs'] = (exports, require) => {
+      exports.name = require('./pack.cjs/second.cjs').name;
+    };
+    exports['second.cjs'] = (exports) => {
+      exports.name = 'later';
+    };`,
 };
 
 interface Main {
