@@ -1,3 +1,4 @@
+import { createRing } from '../bytes/ring.ts';
 import type { Throttle } from '../bytes/throttle.ts';
 import { type Emit, type Piece, type SendReason, silent } from '../events.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -125,7 +126,9 @@ export function createSending({
     const { place, shipment, reads } = item;
     const { digest, size } = descriptor;
     const { mountFrom, mountFirst } = force ? NO_MOUNT : await mountSources(item, descriptor);
-    const open = slowed(openAtSource(reads.opener(descriptor, place.host.name, { signal: cut })));
+    const roomOf = place.host.isRegistry ? createRing : undefined;
+    const opener = reads.opener(descriptor, place.host.name, { signal: cut, roomOf });
+    const open = slowed(openAtSource(opener));
     const reason = force ? 'lost' : mountFrom.length > 0 ? 'mount-refused' : 'absent';
     try {
       const outcome = await laneFor(place.host, size).run(

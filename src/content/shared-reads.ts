@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes/stream.ts';
+import type { Bytes, Room } from '../bytes/stream.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Fetcher, Open, Signalled } from './transport.ts';
@@ -12,8 +12,17 @@ import type { Fetcher, Open, Signalled } from './transport.ts';
  * reader that comes back to bytes that are gone, as a repeated upload does.
  */
 export interface SharedReads {
-  /** An `open` for one reader of one blob. */
-  opener(descriptor: Descriptor, reader: string, options?: Signalled): Open;
+  /**
+   * An `open` for one reader of one blob.
+   *
+   * @param options.roomOf makes the memory that an opening of it may be read into, unless others
+   * read it too
+   */
+  opener(
+    descriptor: Descriptor,
+    reader: string,
+    options?: Signalled & { readonly roomOf?: (() => Room) | undefined },
+  ): Open;
   /** Says which blobs a reader will read; until then it is expected at all of them. */
   announce(reader: string, digests: ReadonlySet<Digest>): void;
   /** A reader has what it needs of a blob, or will never read it. */
@@ -218,8 +227,12 @@ export function createSharedReads(
     }
   }
 
-  function own(descriptor: Descriptor, offset: number, { signal }: Signalled): Bytes {
-    return counted(source.fetch(descriptor, { offset, signal }));
+  function own(
+    descriptor: Descriptor,
+    offset: number,
+    { signal, roomOf }: Signalled & { readonly roomOf?: (() => Room) | undefined },
+  ): Bytes {
+    return counted(source.fetch(descriptor, { offset, signal, into: roomOf?.() }));
   }
 
   return {

@@ -87,6 +87,9 @@ export interface Target {
    * Makes the content be there. The target checks size and digest before anybody can see it,
    * and takes content that is there already for success.
    *
+   * A repository of a registry is done with each chunk before it asks for the second one after it:
+   * its memory may then be filled with other bytes.
+   *
    * @throws SlipwayError `DIGEST_MISMATCH`, `SIZE_MISMATCH` (side source), and what the place says
    */
   push(descriptor: Descriptor, open: Open, options?: PushOptions): Promise<PushOutcome>;
