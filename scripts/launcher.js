@@ -14,7 +14,8 @@ function enableCompileCache(module, fs, os, path) {
       // Not recursive: a home folder that isn't there stays away.
       if (!fs.existsSync(folder)) fs.mkdirSync(folder, { mode: 0o700 });
     }
-    if (fs.statSync(folder).uid !== os.userInfo().uid) return;
+    // os.userInfo() would read who else has an account.
+    if (!process.geteuid || fs.statSync(folder).uid !== process.geteuid()) return;
     module.enableCompileCache(folder);
   } catch (_) {
     // Without a cache the start takes some tens of milliseconds longer, and nothing else changes.

@@ -100,10 +100,20 @@ const SMALL_COMMANDS: readonly string[] = [
   ...['verify', 'rm', 'index', 'login', 'logout', 'doctor'],
 ];
 
+const ASSERT_WHEN_FAILED = `
+  const assert = (value, ...more) => {
+    if (!value) process.getBuiltinModule('node:assert')(value, ...more);
+  };
+  module.exports = new Proxy(assert, {
+    get: (_, key) => process.getBuiltinModule('node:assert')[key],
+  });`;
+
 function whenUsed(name: string): string {
   const load = `process.getBuiltinModule(${JSON.stringify(name)})`;
   const module: unknown = process.getBuiltinModule(name);
-  // What is a function itself (events, stream, assert) can't stand for itself later.
+  // Only a failure needs the one of Node, which loads six others.
+  if (name === 'node:assert') return ASSERT_WHEN_FAILED;
+  // What is a function itself (events, stream) can't stand for itself later.
   if (typeof module !== 'object' || module === null) return `module.exports=${load}`;
   const getters = Object.keys(module).map(
     (key) => `get ${JSON.stringify(key)}(){return of()[${JSON.stringify(key)}]}`,

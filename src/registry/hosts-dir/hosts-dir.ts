@@ -32,8 +32,11 @@ export function hostsFolders(env: NodeJS.ProcessEnv = process.env): readonly str
 export function hostsFromFolders(folders: readonly string[] = hostsFolders()): HostConfigLookup {
   return async (host) => {
     if (!isHost(host)) return undefined;
+    // Mostly there are none: a third of the looks at the disk that all names in each would take.
+    const isThere = await Promise.all(folders.map(isFolder));
+    const existing = folders.filter((_, at) => isThere[at]);
     for (const name of [...namesOf(host), '_default']) {
-      for (const folder of folders) {
+      for (const folder of existing) {
         const found = join(folder, name);
         if (!(await isFolder(found))) continue;
         const file = join(found, 'hosts.toml');
