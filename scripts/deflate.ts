@@ -1,6 +1,6 @@
 /**
- * Makes `src/bytes/deflate-module.ts` anew: libdeflate with `slipway.patch`, and `block.c`, as
- * WebAssembly. The result must stay the same bytes, or compressed layers get other digests.
+ * Makes `src/bytes/deflate-module.ts` anew: libdeflate with `slipway.patch`, `fastest.h` and
+ * `block.c`, as WebAssembly. The result must stay the same bytes, or compressed layers get other digests.
  *
  *     apt-get install clang-19 lld-19 patch
  *     curl -O http://deb.debian.org/debian/pool/main/libd/libdeflate/libdeflate_1.23.orig.tar.gz
@@ -21,14 +21,16 @@ const FLAGS = [
 ];
 
 const SOURCE_SHA256 = '1ab18349b9fb0ce8a0ca4116bded725be7dcbfa709e19f6f983d99df1fb8b25f';
-const MODULE_SHA256 = '1171c595222e74c3e2d88eb6b0643948a8571ad1191e563ab44209f99c8820f6';
+const MODULE_SHA256 = '9bc36058de26f5676c1bcf2b8d7cfae12101d6c06f8d6e52b79b406b4c24b482';
 
 const [source = ''] = process.argv.slice(2);
 assertDigest(await readFile(source), SOURCE_SHA256, source);
 const folder = await mkdtemp(path.join(tmpdir(), 'slipway-deflate-'));
 try {
   execFileSync('tar', ['-xf', path.resolve(source), '--strip-components=1'], { cwd: folder });
-  await cp(path.join(HERE, 'block.c'), path.join(folder, 'block.c'));
+  for (const file of ['block.c', 'fastest.h']) {
+    await cp(path.join(HERE, file), path.join(folder, file));
+  }
   const patch = path.join(HERE, 'slipway.patch');
   execFileSync('patch', ['--batch', '-p1', '-i', patch], { cwd: folder, stdio: 'inherit' });
   execFileSync('clang-19', [...FLAGS, '-o', 'block.wasm', 'block.c'], {

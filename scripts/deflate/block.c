@@ -16,8 +16,11 @@
 /* More than the bound of libdeflate and than the stored form of a block need. */
 #define SPARE_BYTES (16 * 1024)
 
+/* Level 1 may read that many bytes behind the block, whatever they are. */
+#define READ_BYTES 8
+
 /* What came before the block (up to 32 KiB of it), and right behind it the block. */
-static u8 input[WINDOW_BYTES + BLOCK_BYTES];
+static u8 input[WINDOW_BYTES + BLOCK_BYTES + READ_BYTES];
 static u8 output[BLOCK_BYTES + SPARE_BYTES];
 
 #define COMPRESSOR_BYTES (sizeof(struct libdeflate_compressor) + MATCHFINDER_MEM_ALIGNMENT + 16)
@@ -107,10 +110,10 @@ EXPORT("block") size_t block(int level, size_t dictionary_nbytes, size_t n, int 
 {
 	if (level < 1 || level > 9 || n > BLOCK_BYTES || dictionary_nbytes > WINDOW_BYTES)
 		return 0;
-	if (chosen == NULL || chosen->compression_level != (unsigned)level)
-		chosen = compressor(level, 0);
 	if (fastest == NULL)
 		fastest = compressor(1, 1);
+	if (chosen == NULL || chosen->compression_level != (unsigned)level)
+		chosen = level == 1 ? fastest : compressor(level, 0);
 	if (n == 0 || !looks_compressible(input + dictionary_nbytes, n))
 		return stored(input + dictionary_nbytes, n, last);
 	chosen->dictionary_nbytes = dictionary_nbytes;

@@ -4,7 +4,7 @@ import type { CompressionFormat } from './inflate.ts';
 import type { Bytes } from './stream.ts';
 import { zstd } from './zstd.ts';
 
-/** How hard to try; formats have their own scales and defaults (gzip 1–9: 4; zstd 1–19: 2). */
+/** How hard to try; formats have their own scales and defaults (gzip 1–9: 1; zstd 1–19: 2). */
 export interface CompressOptions {
   readonly level?: number;
 }
@@ -14,7 +14,7 @@ export interface CompressOptions {
  * and level give the same result.
  */
 export const COMPRESSORS: Readonly<Record<CompressionFormat, string>> = {
-  gzip: 'libdeflate-1.23-slipway-1',
+  gzip: 'libdeflate-1.23-slipway-2',
   zstd: `${process.versions.zstd}-slipway-2`,
 };
 

@@ -5,7 +5,7 @@ import type { Bytes } from './stream.ts';
 
 /** How a stream is compressed. */
 export interface GzipOptions {
-  /** 1 (fast) to 9 (small), 4 if left out */
+  /** 1 (fast) to 9 (small), 1 if left out */
   readonly level?: number;
   /** blocks of 1 MiB that are compressed at the same time; the result doesn't depend on it */
   readonly inFlight?: number;
@@ -13,7 +13,7 @@ export interface GzipOptions {
 
 /** Magic, deflate, no flags, no time, no hint, "unknown" system: the same bytes on every machine. */
 const HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
-const DEFAULT_LEVEL = 4;
+const DEFAULT_LEVEL = 1;
 
 let streams = 0;
 

@@ -105,7 +105,7 @@ export function addImageFlags(command: Command): Command {
     )
     .option(
       '--compression-level <N>',
-      'gzip 1 to 9 (default: 4), zstd 1 to 19 (default: 2)',
+      'gzip 1 to 9 (default: 1), zstd 1 to 19 (default: 2)',
       wholeNumber,
     )
     .option(
