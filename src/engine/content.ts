@@ -28,7 +28,7 @@ export async function openContent(engine: Engine, { signal }: Signalled): Promis
   const connect = async (): Promise<GrpcConnection> => {
     const what = 'open its content store';
     const asked = { method: 'POST', path: '/grpc', what, signal } as const;
-    return openGrpc(await engine.upgrade(asked, 'h2c'), name);
+    return await openGrpc(engine.upgrade(asked, 'h2c'), name);
   };
   let connection = Promise.resolve(await connect());
 

@@ -29,17 +29,24 @@ export interface GrpcCall extends Signalled {
 const CALL_WINDOW_BYTES = 512 * 1024;
 /** With HTTP/2's usual 64 KiB pieces of a few bytes come, and a fifth fewer of them a second. */
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
+/** Frames of the usual 16 KiB would be pieces of that length, each with its way through all of us. */
+const FRAME_BYTES = 1024 * 1024;
 
 /** HTTP's statuses that mean the same as gRPC's; all others are failures of the server. */
 const HTTP_STATUS: Readonly<Record<string, number>> = { 5: 404, 7: 403, 12: 501, 16: 401 };
 
 /** Speaks gRPC on a stream to an engine, whose name is for errors. */
-export function openGrpc(stream: Duplex, name: string): GrpcConnection {
-  // Loaded only here: whoever needs no engine starts sooner.
+export async function openGrpc(opening: Promise<Duplex>, name: string): Promise<GrpcConnection> {
+  // Loaded only here, while the engine answers: whoever needs none of it starts sooner.
   const { connect } = process.getBuiltinModule('node:http2');
+  const stream = await opening;
   const session = connect('http://localhost', {
     createConnection: () => stream,
-    settings: { initialWindowSize: CALL_WINDOW_BYTES, enablePush: false },
+    settings: {
+      initialWindowSize: CALL_WINDOW_BYTES,
+      maxFrameSize: FRAME_BYTES,
+      enablePush: false,
+    },
   });
   // What breaks the connection is told by the calls on it.
   session.on('error', () => {});
