@@ -100,6 +100,9 @@ const CRC_BYTES = 4;
 function read(path: string): Map<string, Buffer> {
   const found = new Map<string, Buffer>();
   try {
+    // What is in it will run: whoever made a way into the folder can't make a file of ours.
+    const { uid, mode } = statSync(path);
+    if (uid !== process.geteuid?.() || (mode & 0o022) !== 0) return found;
     const all = readFileSync(path);
     const rest = all.subarray(CRC_BYTES);
     if (all.readUInt32LE(0) !== crc32(rest)) return found;

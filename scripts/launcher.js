@@ -9,13 +9,15 @@ function enableCompileCache(module, fs, os, path) {
   try {
     let folder = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
     if (!path.isAbsolute(folder)) return;
-    for (const name of ['', 'slipway', 'compile']) {
+    // Not recursive: a home folder that isn't there stays away.
+    if (!fs.existsSync(folder)) fs.mkdirSync(folder, { mode: 0o700 });
+    for (const name of ['slipway', 'compile']) {
       folder = path.join(folder, name);
-      // Not recursive: a home folder that isn't there stays away.
       if (!fs.existsSync(folder)) fs.mkdirSync(folder, { mode: 0o700 });
+      const { uid, mode } = fs.statSync(folder);
+      // os.userInfo() would read who else has an account.
+      if (!process.geteuid || uid !== process.geteuid() || (mode & 0o022) !== 0) return;
     }
-    // os.userInfo() would read who else has an account.
-    if (!process.geteuid || fs.statSync(folder).uid !== process.geteuid()) return;
     module.enableCompileCache(folder);
   } catch (_) {
     // Without a cache the start takes some tens of milliseconds longer, and nothing else changes.

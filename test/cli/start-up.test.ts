@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { tempDir } from '../rig/lifetime.ts';
@@ -12,6 +12,7 @@ async function scene(t: TestContext) {
   const folder = await tempDir(t);
   const env = { HOME: folder, XDG_CACHE_HOME: path.join(folder, 'cache') };
   return {
+    cache: env.XDG_CACHE_HOME,
     slipway: (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
       run(process.execPath, ['--', MAIN, ...args], { env: { ...env, ...more } }),
     /** Files of compiled code, and which they are: a file that was written anew is another one. */
@@ -48,6 +49,29 @@ test('code that was damaged is replaced, and the command works', { skip }, async
   await writeFile(first.at, Buffer.alloc((await stat(first.at)).size, 1));
   assert.equal((await slipway(['images'])).stdout, stdout);
   assert.notDeepEqual(await kept(), [first]);
+});
+
+test('code that others could have written is neither run nor left there', { skip }, async (t) => {
+  const { slipway, kept } = await scene(t);
+  await slipway(['images']);
+  const [first] = await kept();
+  assert.ok(first !== undefined);
+  await chmod(first.at, 0o666);
+  assert.equal((await slipway(['images'])).code, 0);
+  assert.notDeepEqual(await kept(), [first]);
+  assert.equal((await stat(first.at)).mode & 0o777, 0o600);
+});
+
+test('nothing is kept in a folder that others can write', { skip }, async (t) => {
+  const { slipway, kept, cache } = await scene(t);
+  await slipway(['images']);
+  const before = await kept();
+  for (const folder of [path.join(cache, 'slipway'), path.join(cache, 'slipway/compile')]) {
+    await chmod(folder, 0o770);
+    assert.equal((await slipway(['ls', '--help'])).code, 0);
+    assert.deepEqual(await kept(), before);
+    await chmod(folder, 0o700);
+  }
 });
 
 test('what fails or asks for no command keeps nothing, and neither does who wants none', {
