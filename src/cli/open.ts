@@ -238,9 +238,10 @@ async function engineDestination(context: Context, name: string): Promise<OpenDe
     destination: { target: { ...target, name: shown }, names: [formatReference(reference)] },
     finish: () => target.finish(),
     isCompressed: false,
-    async fit(graph, asked = engine.platform) {
+    async fit(graph, asked) {
       if (isWhole) return graph;
-      return await reducePlatforms(graph, [asked], { single: true, signal });
+      const wanted = asked ?? (await engine.platform({ signal }));
+      return await reducePlatforms(graph, [wanted], { single: true, signal });
     },
   };
 }

@@ -2,14 +2,22 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { buildConnector } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
-import { SlipwayError } from '../errors.ts';
+import type { Signalled } from '../content/transport.ts';
 import { createHttp, type Http, type HttpResponse } from '../http/client.ts';
 import { createConnector } from '../http/connect.ts';
-import { isJsonObject, type JsonObject } from '../oci/json.ts';
-import { normalizePlatform, type Platform } from '../oci/platform.ts';
+import type { JsonObject } from '../oci/json.ts';
+import type { Platform } from '../oci/platform.ts';
 import { type EngineAddress, formatEngineAddress } from './address.ts';
 import { brokenError, contactError, isForbidden, messageOf, noEngine, refusal } from './errors.ts';
 import { type EngineProduct, engineAddresses } from './find.ts';
+import {
+  compareVersions,
+  type Found,
+  GREETING_MS,
+  greet,
+  parseAnswer,
+  platformOf,
+} from './greet.ts';
 import { dialThroughSsh } from './ssh.ts';
 
 /** A request to an engine's API. */
@@ -38,8 +46,8 @@ export interface Engine {
   readonly version: string;
   /** version of the API that is spoken: `1.41` */
   readonly apiVersion: string;
-  /** what it runs images for */
-  readonly platform: Platform;
+  /** What it runs images for. */
+  platform(options?: Signalled): Promise<Platform>;
   /** True if it speaks this version of the API: `1.44`. */
   speaks(apiVersion: string): boolean;
   /**
@@ -65,11 +73,6 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What we know; an engine that knows less is asked in its own version. */
-const NEWEST_API = '1.48';
-/** Docker 17.06 and podman 3 know this much. */
-const OLDEST_API = '1.30';
-const GREETING_MS = 10_000;
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -107,7 +110,7 @@ async function connectTo(address: EngineAddress, options: ConnectOptions): Promi
   const origin = address.kind === 'tcp' && address.tls !== undefined ? 'https' : 'http';
   const base = new URL(`${origin}://${address.kind === 'tcp' ? address.host : 'localhost'}`);
   try {
-    const found = await greet(http, base, options, where);
+    const found = await greet(http, base, where, options);
     return createEngine(http, base, where, { ...found, address });
   } catch (error) {
     await http.close();
@@ -116,69 +119,11 @@ async function connectTo(address: EngineAddress, options: ConnectOptions): Promi
   }
 }
 
-type Found = Pick<Engine, 'product' | 'version' | 'apiVersion' | 'platform'>;
-
-async function greet(
-  http: Http,
-  base: URL,
-  { timeoutMs = GREETING_MS, signal }: ConnectOptions,
-  where: string,
-): Promise<Found> {
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const signals = signal === undefined ? [deadline] : [deadline, signal];
-  let body: Buffer;
-  try {
-    const url = new URL('/version', base);
-    const answer = await http.send({ method: 'GET', url, signal: AbortSignal.any(signals) });
-    body = await answer.read(MAX_JSON_BYTES, timeoutMs);
-    if (answer.status !== 200) {
-      throw refusal(messageOf(body), {
-        name: where,
-        what: 'say what it is',
-        status: answer.status,
-      });
-    }
-  } catch (error) {
-    if (!deadline.aborted || signal?.aborted) throw error;
-    throw new SlipwayError('NO_ENGINE', `the engine at ${where} doesn't answer`, {
-      hint: 'it may hang: look at its log, or restart it',
-      cause: error,
-    });
-  }
-  return described(body, where);
-}
-
-function described(body: Buffer, where: string): Found {
-  const json = parseAnswer(body, where);
-  const text = (key: string): string =>
-    isJsonObject(json) && typeof json[key] === 'string' ? (json[key] as string) : '';
-  const theirs = text('ApiVersion');
-  if (!/^[0-9]{1,3}\.[0-9]{1,3}$/.test(theirs)) throw notAnEngine(where);
-  if (compareVersions(theirs, OLDEST_API) < 0) {
-    throw new SlipwayError('NO_ENGINE', `the engine at ${where} is too old: its API is ${theirs}`, {
-      hint: `version ${OLDEST_API} of the API is needed, which Docker has since 17.06`,
-    });
-  }
-  const components = isJsonObject(json) ? json.Components : undefined;
-  const isPodman =
-    Array.isArray(components) &&
-    components.some((each) => isJsonObject(each) && /podman/i.test(String(each.Name)));
-  return {
-    product: isPodman ? 'podman' : 'docker',
-    version: text('Version').slice(0, 100),
-    apiVersion: compareVersions(theirs, NEWEST_API) < 0 ? theirs : NEWEST_API,
-    platform: normalizePlatform({
-      os: text('Os') || 'linux',
-      architecture: text('Arch') || 'amd64',
-    }),
-  };
-}
-
 function createEngine(
   http: Http,
   base: URL,
   where: string,
-  found: Found & Pick<Engine, 'address'>,
+  { platform, ...found }: Found & Pick<Engine, 'address'>,
 ): Engine {
   const { apiVersion } = found;
   const name = `${found.product} at ${where}`;
@@ -209,15 +154,21 @@ function createEngine(
     const said = messageOf(await answer.read(MAX_ERROR_BYTES));
     throw refusal(said, { name, what, status: answer.status });
   };
+  const json: Engine['json'] = async (request) => {
+    const body = await (await send(request)).read(MAX_JSON_BYTES);
+    return body.byteLength === 0 ? undefined : parseAnswer(body, name);
+  };
   return {
     ...found,
     name,
+    async platform({ signal } = {}) {
+      if (platform !== undefined) return platform;
+      const what = 'say what it is';
+      return platformOf(await json({ method: 'GET', path: '/version', what, signal }));
+    },
     speaks: (version) => compareVersions(version, apiVersion) <= 0,
     send,
-    async json(request) {
-      const body = await (await send(request)).read(MAX_JSON_BYTES);
-      return body.byteLength === 0 ? undefined : parseAnswer(body, name);
-    },
+    json,
     async upgrade(request, protocol) {
       const { method, what, headers = {}, signal } = request;
       const asked = { method, url: urlOf(request), headers, signal };
@@ -275,24 +226,4 @@ function connectorFor(
   }
   if (address.kind === 'unix') return buildConnector({ socketPath: address.path, timeout });
   return createConnector(address.tls, timeout);
-}
-
-function parseAnswer(body: Buffer, where: string): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    throw notAnEngine(where);
-  }
-}
-
-function notAnEngine(where: string): SlipwayError {
-  return new SlipwayError('NO_ENGINE', `what answers at ${where} is no engine`, {
-    hint: 'DOCKER_HOST may name another service',
-  });
-}
-
-function compareVersions(one: string, other: string): number {
-  const [a = 0, b = 0] = one.split('.').map(Number);
-  const [c = 0, d = 0] = other.split('.').map(Number);
-  return a - c || b - d;
 }

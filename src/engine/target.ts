@@ -17,6 +17,7 @@ export async function keepsWholeImages(
   engine: Engine,
   { signal }: Signalled = {},
 ): Promise<boolean> {
+  if (engine.product === 'podman') return false;
   const info = await engine.json({ method: 'GET', path: '/info', what: 'describe itself', signal });
   const status = isJsonObject(info) && Array.isArray(info.DriverStatus) ? info.DriverStatus : [];
   return status.some(

@@ -37,7 +37,7 @@ export async function stepsOf(image: Graph, tools: Tools): Promise<Graph | undef
   const stdinName = `what ${engine.name} exports`;
   const archive = await openArchive('-', { stdin: answer.body, stdinName, spoolDir, signal });
   try {
-    const manifests = [{ ...root, platform: engine.platform }];
+    const manifests = [{ ...root, platform: await engine.platform({ signal }) }];
     for (const { key } of archive.images()) {
       const found = graphOf(archive, await archive.resolve(key, { signal }), key);
       const step = await tools.compressed(found);

@@ -28,9 +28,10 @@ export interface BringOptions extends Signalled {
 export async function bringImage(
   engine: Engine,
   graph: Graph,
-  { name, platform = engine.platform, emit, signal }: BringOptions = {},
+  { name, platform: asked, emit, signal }: BringOptions = {},
 ): Promise<Digest> {
   const isWhole = await keepsWholeImages(engine, { signal });
+  const platform = asked ?? (await engine.platform({ signal }));
   const wanted = await reducePlatforms(graph, [platform], { single: true, signal });
   const root = await wanted.root();
   const { document } = await readManifest(wanted.source, root, { signal });

@@ -26,6 +26,10 @@ async function fakeDocker(owner: Owner, answer: Answer): Promise<readonly Seen[]
   const socket = path.join(await tempDir(owner), 's');
   const server = http.createServer(async (request, response) => {
     const url = new URL(request.url ?? '', 'http://docker');
+    if (url.pathname === '/_ping') {
+      response.end('OK');
+      return;
+    }
     if (url.pathname === '/version') {
       response.end(
         JSON.stringify({ Version: '1', ApiVersion: '1.41', Os: 'linux', Arch: 'amd64' }),

@@ -25,7 +25,8 @@ type Answer = (request: http.IncomingMessage, response: http.ServerResponse) => 
 async function serve(owner: Owner, answer: Answer, version: object = VERSION): Promise<string> {
   const socket = path.join(await tempDir(owner), 's');
   const server = http.createServer((request, response) => {
-    if (request.url === '/version') response.end(JSON.stringify(version));
+    if (request.url === '/_ping') response.end('OK');
+    else if (request.url === '/version') response.end(JSON.stringify(version));
     else answer(request, response);
   });
   await new Promise<void>((resolve) => server.listen(socket, resolve));
@@ -143,6 +144,28 @@ test('a socket that may not be used is told as that', async (t) => {
   } finally {
     if (isRoot) process.seteuid?.(0);
   }
+});
+
+test('Podman is known by a ping, and asked for its platform only when somebody needs it', async (t) => {
+  const asked: string[] = [];
+  const folder = await tempDir(t);
+  const ping = { 'Libpod-API-Version': '4.3.1', 'API-Version': '1.41' };
+  const server = http.createServer((request, response) => {
+    asked.push(request.url ?? '');
+    if (request.url === '/_ping') response.writeHead(200, ping).end('OK');
+    else response.end(JSON.stringify({ ...VERSION, Arch: 'aarch64' }));
+  });
+  await new Promise<void>((resolve) => server.listen(path.join(folder, 's'), resolve));
+  atEnd(t, async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const engine = await connectEngine({ env: { DOCKER_HOST: `unix://${folder}/s` } });
+  atEnd(t, () => engine.close());
+  const { product, version, apiVersion } = engine;
+  assert.deepEqual([product, version, apiVersion, asked], ['podman', '4.3.1', '1.41', ['/_ping']]);
+  assert.equal((await engine.platform()).architecture, 'arm64');
+  assert.deepEqual(asked, ['/_ping', '/v1.41/version']);
 });
 
 test('an engine that is too old, or none at all, is told as that', async (t) => {
