@@ -146,28 +146,6 @@ test('a socket that may not be used is told as that', async (t) => {
   }
 });
 
-test('Podman is known by a ping, and asked for its platform only when somebody needs it', async (t) => {
-  const asked: string[] = [];
-  const folder = await tempDir(t);
-  const ping = { 'Libpod-API-Version': '4.3.1', 'API-Version': '1.41' };
-  const server = http.createServer((request, response) => {
-    asked.push(request.url ?? '');
-    if (request.url === '/_ping') response.writeHead(200, ping).end('OK');
-    else response.end(JSON.stringify({ ...VERSION, Arch: 'aarch64' }));
-  });
-  await new Promise<void>((resolve) => server.listen(path.join(folder, 's'), resolve));
-  atEnd(t, async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const engine = await connectEngine({ env: { DOCKER_HOST: `unix://${folder}/s` } });
-  atEnd(t, () => engine.close());
-  const { product, version, apiVersion } = engine;
-  assert.deepEqual([product, version, apiVersion, asked], ['podman', '4.3.1', '1.41', ['/_ping']]);
-  assert.equal((await engine.platform()).architecture, 'arm64');
-  assert.deepEqual(asked, ['/_ping', '/v1.41/version']);
-});
-
 test('an engine that is too old, or none at all, is told as that', async (t) => {
   const old = await serve(t, () => {}, { ...VERSION, ApiVersion: '1.24' });
   await assert.rejects(
