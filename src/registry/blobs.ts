@@ -28,6 +28,7 @@ export async function lookForBlob(
 ): Promise<boolean | undefined> {
   const { traits } = context.host;
   if (traits.now.answersHead === false) return undefined;
+  const askedAt = performance.now();
   const response = await context.host.send({
     method: 'HEAD',
     url: blobPath(context, descriptor),
@@ -38,9 +39,11 @@ export async function lookForBlob(
     signal,
   });
   await response.drop();
-  if (response.status === 404) return false;
-  if (response.status === 405 || response.status === 501) traits.learn({ answersHead: false });
-  if (response.status !== 200) return undefined;
+  const { status } = response;
+  if (status === 404 || status === 200) traits.lookedIn(performance.now() - askedAt);
+  if (status === 404) return false;
+  if (status === 405 || status === 501) traits.learn({ answersHead: false });
+  if (status !== 200) return undefined;
   const length = response.header('content-length');
   return length === undefined || Number(length) === descriptor.size;
 }

@@ -5,14 +5,20 @@ import type { Traits } from './traits.ts';
 export type BodyChoice =
   | { readonly kind: 'whole' }
   | { readonly kind: 'stream' }
-  | { readonly kind: 'chunks'; readonly chunkBytes: number };
+  | {
+      readonly kind: 'chunks';
+      readonly chunkBytes: number;
+      /** towards the end each chunk is half of what is left, and at least so long */
+      readonly lastBytes?: number;
+    };
 
 const MIB = 1024 * 1024;
 /** What a killed run may lose. */
 export const CHUNK_BYTES = 16 * MIB;
 /**
  * What a registry next door gets at once: it puts a chunk on its disk before it answers, and does so
- * while others come in. With whole blobs all of it waits for the end.
+ * while others come in. With whole blobs all of that waits for the end, and with a large last chunk
+ * some of it.
  */
 const NEAR_CHUNK_BYTES = 64 * MIB;
 const SMALLEST_CHUNK_BYTES = MIB;
@@ -34,13 +40,17 @@ export interface BodyChooser {
   refusesChunks(): void;
 }
 
-/**
- * Begins with what is known of the registry.
- *
- * @param isNear an answer takes no time worth mentioning
- */
-export function chooseBody(sizeBytes: number, traits: Traits, isNear = false): BodyChooser {
-  let choice = first(sizeBytes, traits, isNear);
+/** How long the next body is where `leftBytes` are left. */
+export function bodyBytes(choice: BodyChoice, leftBytes: number, minChunkBytes: number): number {
+  if (choice.kind !== 'chunks') return leftBytes;
+  const { chunkBytes, lastBytes = chunkBytes } = choice;
+  const wanted = Math.min(chunkBytes, Math.max(lastBytes, Math.ceil(leftBytes / 2 / MIB) * MIB));
+  return Math.min(leftBytes, Math.max(wanted, minChunkBytes));
+}
+
+/** Begins with what is known of the registry. */
+export function chooseBody(sizeBytes: number, traits: Traits): BodyChooser {
+  let choice = first(sizeBytes, traits);
   let cuts = 0;
   let losses = 0;
   const shrinkTo = (bytes: number): boolean => {
@@ -85,7 +95,7 @@ export function chooseBody(sizeBytes: number, traits: Traits, isNear = false): B
   };
 }
 
-function first(sizeBytes: number, traits: Traits, isNear: boolean): BodyChoice {
+function first(sizeBytes: number, traits: Traits): BodyChoice {
   const { takesChunks, keepsPartialUploads, maxBodyBytes } = traits.now;
   if (takesChunks === false) return { kind: 'whole' };
   if (maxBodyBytes !== undefined && sizeBytes > maxBodyBytes) {
@@ -94,8 +104,8 @@ function first(sizeBytes: number, traits: Traits, isNear: boolean): BodyChoice {
   if (sizeBytes > CHUNK_BYTES && keepsPartialUploads === true) {
     return { kind: 'chunks', chunkBytes: CHUNK_BYTES };
   }
-  if (sizeBytes > NEAR_CHUNK_BYTES && isNear) {
-    return { kind: 'chunks', chunkBytes: NEAR_CHUNK_BYTES };
+  if (sizeBytes > NEAR_CHUNK_BYTES && traits.isNear) {
+    return { kind: 'chunks', chunkBytes: NEAR_CHUNK_BYTES, lastBytes: CHUNK_BYTES };
   }
   return { kind: 'whole' };
 }

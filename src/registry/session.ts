@@ -14,8 +14,6 @@ export interface UploadSession {
   readonly location: URL;
   /** no chunk but the last may be smaller (`OCI-Chunk-Min-Length`) */
   readonly minChunkBytes: number;
-  /** it was opened so quickly that one more request costs nothing */
-  readonly isNear?: boolean;
 }
 
 /** A part of a blob that is to be sent. */
@@ -37,8 +35,6 @@ const OCTETS = { 'content-type': 'application/octet-stream' };
 /** More is never held back for one request, whatever a registry asks for. */
 const MAX_CHUNK_BYTES = 512 * 1024 * 1024;
 const CANCEL_TIMEOUT_MS = 2_000;
-/** Registries that keep uploads at a cloud's storage take longer, wherever they are. */
-const NEAR_MS = 20;
 
 /**
  * Asks for a blob to be mounted from another repository of the registry (distribution-spec,
@@ -82,12 +78,8 @@ export async function openSession(
   signal: AbortSignal | undefined,
   descriptor?: Descriptor,
 ): Promise<UploadSession> {
-  const askedAt = performance.now();
   const response = await post(context, uploadsPath(context), context.push, true, signal);
-  if (response.status >= 200 && response.status < 300) {
-    const isNear = performance.now() - askedAt < NEAR_MS;
-    return { ...(await sessionOf(response, context)), isNear };
-  }
+  if (response.status >= 200 && response.status < 300) return await sessionOf(response, context);
   throw await uploadFailure(context, response, descriptor, 'open an upload');
 }
 

@@ -6,7 +6,7 @@ import { verifiedOpen } from '../content/verify.ts';
 import { isSlipwayError, type SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { blobExists } from './blobs.ts';
-import { type BodyChooser, chooseBody } from './body-choice.ts';
+import { bodyBytes, chooseBody } from './body-choice.ts';
 import type { RepositoryContext } from './context.ts';
 import { forgetSession, keepSession, leaveSession, releaseSession } from './remembered.ts';
 import {
@@ -47,9 +47,7 @@ export async function uploadBlob(
   first: UploadState,
   options: PushOptions = {},
 ): Promise<PushOutcome> {
-  const isNear = first.at === 'send' && first.session.isNear === true;
-  const body = chooseBody(descriptor.size, context.host.traits, isNear);
-  const upload = startUpload(context, descriptor, open, body, options);
+  const upload = startUpload(context, descriptor, open, options);
   let state = first;
   const step = async (): Promise<void> => {
     while (state.at !== 'there') {
@@ -96,11 +94,11 @@ function startUpload(
   context: RepositoryContext,
   descriptor: Descriptor,
   open: Open,
-  body: BodyChooser,
   options: PushOptions,
 ): Upload {
   const { signal } = options;
   const { size } = descriptor;
+  const body = chooseBody(size, context.host.traits);
   const reader = createReader(verifiedOpen(descriptor, open));
   let acknowledgedBytes = 0;
   let bytesSent = 0;
@@ -133,7 +131,7 @@ function startUpload(
   const sendFrom = async (session: UploadSession, offset: number): Promise<UploadState> => {
     await keepSession(context, descriptor, session);
     const left = size - offset;
-    const lengthBytes = nextLength(left, session, body);
+    const lengthBytes = bodyBytes(body.choice, left, session.minChunkBytes);
     const isStream = body.choice.kind === 'stream';
     const part = partAt(offset, lengthBytes);
     givenBytes = Math.max(givenBytes, offset);
@@ -279,8 +277,3 @@ async function settledSession(
 const MAX_ASKED = 20;
 const BETWEEN_ASKS_MS = 50;
 const MAX_BETWEEN_ASKS_MS = 1_000;
-
-function nextLength(left: number, { minChunkBytes }: UploadSession, body: BodyChooser): number {
-  if (body.choice.kind !== 'chunks') return left;
-  return Math.min(left, Math.max(body.choice.chunkBytes, minChunkBytes));
-}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseBody } from '../../src/registry/body-choice.ts';
-import { createTraits } from '../../src/registry/traits.ts';
+import { bodyBytes, chooseBody } from '../../src/registry/body-choice.ts';
+import { createTraits, type Traits } from '../../src/registry/traits.ts';
 import { openHints } from '../../src/state/hints.ts';
 import { atEnd, tempDir } from '../rig/lifetime.ts';
 import { blobOf, connect } from './clients.ts';
@@ -22,14 +22,33 @@ test('a registry nearby gets a large blob in chunks', async (t) => {
     assert.deepEqual(outcome, { status: 'uploaded', bytesSent: LARGE_BYTES });
     assert.deepEqual(registry.blobs.get(descriptor.digest), bytes);
   }
-  const { headers } = registry.seen.find(({ what }) => what === 'PATCH upload') ?? {};
-  assert.equal(headers?.['content-range'], `0-${64 * MIB - 1}`);
-  assert.equal(registry.count('PATCH upload'), 1);
+  const bodies = registry.seen.filter(({ headers }) => headers['content-range'] !== undefined);
+  assert.deepEqual(
+    bodies.map(({ what, headers }) => `${what} ${headers['content-range']}`),
+    [
+      `PATCH upload 0-${33 * MIB - 1}`,
+      `PATCH upload ${33 * MIB}-${49 * MIB - 1}`,
+      `PUT upload ${49 * MIB}-${65 * MIB - 1}`,
+    ],
+  );
 });
 
-test('a registry that takes its time to open an upload gets a large blob whole', async (t) => {
+test('chunks are 64 MiB long, and shorter towards the end', () => {
+  const near = createTraits(undefined, 'localhost:5000');
+  near.lookedIn(1);
+  const { choice } = chooseBody(256 * MIB, near);
+  const lengths: number[] = [];
+  for (let left = 256 * MIB; left > 0; left -= (lengths.at(-1) ?? 0) * MIB) {
+    lengths.push(bodyBytes(choice, left, 0) / MIB);
+  }
+  assert.deepEqual(lengths, [64, 64, 64, 32, 16, 16]);
+  assert.equal(bodyBytes(choice, 100 * MIB, 80 * MIB), 80 * MIB);
+  assert.equal(bodyBytes(choice, 5, 0), 5);
+});
+
+test('a registry that takes its time to say what it has gets a large blob whole', async (t) => {
   const registry = await startFakeRegistry(t, async ({ what }) => {
-    if (what === 'POST upload') await new Promise((resolve) => setTimeout(resolve, 100));
+    if (what === 'HEAD blob') await new Promise((resolve) => setTimeout(resolve, 100));
     return false;
   });
   const { repository } = connect(t, registry.host);
@@ -40,14 +59,18 @@ test('a registry that takes its time to open an upload gets a large blob whole',
 });
 
 test('a registry nearby gets all else as before: small blobs, and one that takes no chunks', () => {
-  const unknown = createTraits(undefined, 'localhost:5000');
-  assert.equal(chooseBody(64 * MIB, unknown, true).choice.kind, 'whole');
-  assert.equal(chooseBody(64 * MIB + 1, unknown, true).choice.kind, 'chunks');
-  const github = createTraits(undefined, 'ghcr.io');
-  assert.equal(chooseBody(LARGE_BYTES, github, true).choice.kind, 'whole');
-  const frugal = createTraits(undefined, 'localhost:5000');
+  const near = (host: string): Traits => {
+    const traits = createTraits(undefined, host);
+    for (const ms of [50, 1, 50]) traits.lookedIn(ms);
+    return traits;
+  };
+  const unknown = near('localhost:5000');
+  assert.equal(chooseBody(64 * MIB, unknown).choice.kind, 'whole');
+  assert.equal(chooseBody(64 * MIB + 1, unknown).choice.kind, 'chunks');
+  assert.equal(chooseBody(LARGE_BYTES, near('ghcr.io')).choice.kind, 'whole');
+  const frugal = near('localhost:5000');
   frugal.learn({ maxBodyBytes: 3 * MIB });
-  assert.deepEqual(chooseBody(LARGE_BYTES, frugal, true).choice, {
+  assert.deepEqual(chooseBody(LARGE_BYTES, frugal).choice, {
     kind: 'chunks',
     chunkBytes: 3 * MIB,
   });
