@@ -49,7 +49,8 @@ export function openChunks(folder: string, keptAt?: string): Chunks {
     });
     if (isOpen) {
       early.set(file, script);
-      if (cachedData === undefined || script.cachedDataRejected === true) isComplete = false;
+      // What V8 refuses it would refuse the next time, too: it has flags that we don't know.
+      if (cachedData === undefined) isComplete = false;
     }
     return script;
   };

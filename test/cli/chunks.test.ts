@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
 import { openChunks } from '../../scripts/chunks.ts';
 import { tempDir } from '../rig/lifetime.ts';
 
@@ -100,6 +101,18 @@ test('chunks that come when V8 has other flags work, and are not kept', async (t
   assert.equal((await main.later()).name, 'later');
   chunks.keep();
   assert.doesNotMatch(await readFile(keptAt, 'latin1'), /"later\.cjs"/);
+});
+
+test('code that V8 refuses is not written again and again', async (t) => {
+  const { start, keptAt } = await scene(t);
+  setFlagsFromString('--no-maglev');
+  start().chunks.keep();
+  setFlagsFromString('--maglev');
+  const { ino } = await stat(keptAt);
+  const { chunks, main } = start();
+  assert.equal(main.sum(), 42);
+  chunks.keep();
+  assert.equal((await stat(keptAt)).ino, ino);
 });
 
 test('damaged code is not run, and written anew', async (t) => {
