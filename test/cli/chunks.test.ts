@@ -35,9 +35,14 @@ interface Main {
   readonly file: string;
 }
 
-async function scene(t: TestContext) {
+async function filesFor(t: TestContext): Promise<string> {
   const folder = await tempDir(t);
   for (const [name, text] of Object.entries(FILES)) await writeFile(path.join(folder, name), text);
+  return folder;
+}
+
+async function scene(t: TestContext) {
+  const folder = await filesFor(t);
   const cache = await tempDir(t);
   const keptAt = path.join(cache, 'code-1-push');
   return {
@@ -109,8 +114,9 @@ test('code that V8 refuses is not written again and again', async (t) => {
   start().chunks.keep();
   setFlagsFromString('--maglev');
   const { ino } = await stat(keptAt);
-  const { chunks, main } = start();
-  assert.equal(main.sum(), 42);
+  // V8 would remember files of the same names itself.
+  const chunks = openChunks(await filesFor(t), keptAt);
+  assert.equal((chunks.load('main.cjs') as Main).sum(), 42);
   chunks.keep();
   assert.equal((await stat(keptAt)).ino, ino);
 });
