@@ -17,11 +17,11 @@ const SERVICE = 'containerd.services.content.v1.Content';
 const MAX_INFO_BYTES = 1024 * 1024;
 
 /**
- * Opens containerd's store behind a Docker that keeps images in it. Since BuildKit 0.11 (Docker 24)
- * the engine's API has its blobs too, each by its digest and from any byte on
- * (github.com/moby/buildkit, control.go: `Register`); `docker buildx history` reads them there.
+ * Opens containerd's store behind a Docker that keeps images in it: the service that BuildKit
+ * offers at the engine's API for its build histories reads the same store, each blob by its digest
+ * and from any byte on (github.com/moby/buildkit, control.go: `Register`; Docker 26.1 has it).
  *
- * @throws SlipwayError by the engine's answer if it has no such store or doesn't let us there
+ * @throws SlipwayError by the engine's answer if it doesn't let us there
  */
 export async function openContent(engine: Engine, { signal }: Signalled): Promise<EngineContent> {
   const { name } = engine;
