@@ -1,4 +1,4 @@
-import { type buildConnector, Pool } from 'undici';
+import { type buildConnector, errors, Pool } from 'undici';
 import { type Bytes, collect } from '../bytes/stream.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
 import { createConnector } from './connect.ts';
@@ -82,6 +82,10 @@ const MAX_INTERIM_ANSWERS = 100;
 interface Door {
   readonly pool: Pool;
   readonly plainProxy?: URL;
+  /** HEAD was answered here on a connection that is used further */
+  hasKeptHead: boolean;
+  /** something other than an answer came on a connection: a body of HEAD, perhaps */
+  hasStrayBytes: boolean;
 }
 
 /** Makes a client with a pool of connections for each origin, also where a proxy is between. */
@@ -112,7 +116,8 @@ export function createHttp(options: HttpOptions = {}): Http {
       ),
     });
     if (isClosed) await pool.destroy();
-    return { pool, ...(plainProxy && { plainProxy }) };
+    const door = { pool, hasKeptHead: false, hasStrayBytes: false };
+    return plainProxy ? { ...door, plainProxy } : door;
   };
 
   const doorTo = (url: URL): Promise<Door> => {
@@ -128,8 +133,10 @@ export function createHttp(options: HttpOptions = {}): Http {
     async send(request) {
       request.signal?.throwIfAborted();
       const { url, body } = request;
-      const { pool, plainProxy } = await doorTo(url);
+      const door = await doorTo(url);
+      const { pool, plainProxy } = door;
       request.signal?.throwIfAborted();
+      const keepsHead = request.method === 'HEAD' && !door.hasStrayBytes;
       const common = {
         method: request.method as 'GET',
         path: `${plainProxy ? url.origin : ''}${url.pathname}${url.search}`,
@@ -155,13 +162,16 @@ export function createHttp(options: HttpOptions = {}): Http {
           const answer = await pool.request({
             ...common,
             body: body ?? null,
+            // After HEAD the library would close the connection: some servers send a body.
+            ...(keepsHead && { reset: false }),
             signal,
             headersTimeout,
           });
+          door.hasKeptHead ||= keepsHead;
           return await answered(answer);
         } catch (error) {
           request.signal?.throwIfAborted();
-          throw unanswered(error, url);
+          throw unanswered(error, url, door);
         }
       }
       const sending = watchBody(body, url, idleTimeoutMs, request.heldBytes);
@@ -177,7 +187,7 @@ export function createHttp(options: HttpOptions = {}): Http {
         return await answered(answer);
       } catch (error) {
         request.signal?.throwIfAborted();
-        throw sending.failure()?.error ?? unanswered(error, url, sending.sentBytes);
+        throw sending.failure()?.error ?? unanswered(error, url, door, sending.sentBytes);
       } finally {
         sending.end();
       }
@@ -209,8 +219,14 @@ export function createHttp(options: HttpOptions = {}): Http {
 const STALE_BYTES = 1024 * 1024;
 
 /** What became of a request that got no answer. */
-function unanswered(error: unknown, url: URL, sentBytes = 0): unknown {
+function unanswered(error: unknown, url: URL, door: Door, sentBytes = 0): unknown {
   const failure = connectionError(error, url);
+  if (error instanceof errors.HTTPParserError && door.hasKeptHead) {
+    door.hasStrayBytes = true;
+    if (failure instanceof SlipwayError) {
+      return failure.with({ transient: true, staleConnection: true });
+    }
+  }
   const isStale = isSlipwayError(failure, 'NETWORK') && sentBytes <= STALE_BYTES && wasKept(error);
   return isStale ? failure.with({ staleConnection: true }) : failure;
 }
