@@ -19,7 +19,8 @@ export const COMPRESSORS: Readonly<Record<CompressionFormat, string>> = {
 };
 
 /**
- * Compresses; the same bytes and level always give the same result.
+ * Compresses; the same bytes and level always give the same result. The memory of a chunk is filled
+ * again once the next one is asked for.
  *
  * @throws SlipwayError `USAGE` for a level that the format hasn't
  */

@@ -38,12 +38,10 @@ export async function* gzip(bytes: Blockable, options: GzipOptions = {}): Bytes 
   const making: { readonly buffer: SharedArrayBuffer; readonly size: Promise<number> }[] = [];
   const free: SharedArrayBuffer[] = [];
   const room = () => free.pop() ?? new SharedArrayBuffer(WINDOW_BYTES + BLOCK_BYTES);
-  const next = async (): Promise<Uint8Array> => {
+  const next = async function* (): Bytes {
     const { buffer, size } = making.shift() as (typeof making)[number];
-    const deflated = Buffer.allocUnsafeSlow(await size);
-    deflated.set(new Uint8Array(buffer, 0, deflated.byteLength));
+    yield new Uint8Array(buffer, 0, await size);
     free.push(buffer);
-    return deflated;
   };
   let window: Uint8Array = new Uint8Array(0);
   let checksum = 0;
@@ -65,9 +63,9 @@ export async function* gzip(bytes: Blockable, options: GzipOptions = {}): Bytes 
       // A reader that leaves early never awaits it.
       made.catch(() => {});
       making.push({ buffer, size: made });
-      while (making.length >= most()) yield await next();
+      while (making.length >= most()) yield* next();
     }
-    while (making.length > 0) yield await next();
+    while (making.length > 0) yield* next();
     yield trailer(checksum, size);
   } finally {
     streams--;

@@ -3,6 +3,8 @@ import type { Room } from './stream.ts';
 const FIRST_BYTES = 16 * 1024;
 const LARGEST_BYTES = 1024 * 1024;
 const PIECES = 3;
+/** A socket takes more of what is shorter before it has sent any: it would wait beside others. */
+const SHORTEST_BYTES = 128 * 1024;
 
 /**
  * Memory that is filled again and again, for one reader who is done with each chunk before it asks
@@ -17,7 +19,9 @@ export function createRing(): Room {
       // Most files are small.
       const bytes = nextBytes;
       nextBytes = Math.min(nextBytes * 4, LARGEST_BYTES);
-      if (bytes < LARGEST_BYTES) return Buffer.allocUnsafeSlow(Math.min(bytes, mostBytes));
+      if (bytes < LARGEST_BYTES || mostBytes < SHORTEST_BYTES) {
+        return Buffer.allocUnsafeSlow(Math.min(bytes, mostBytes));
+      }
       const at = turn++ % PIECES;
       const piece = pieces[at] ?? Buffer.allocUnsafeSlow(LARGEST_BYTES);
       pieces[at] = piece;

@@ -1,3 +1,4 @@
+import type { Bytes, Room } from '../bytes/stream.ts';
 import { SlipwayError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -6,7 +7,7 @@ import { childrenOf, type ManifestDocument, parseManifest } from '../oci/manifes
 import { isManifestType } from '../oci/mediatype.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { Arriving } from './arriving.ts';
-import type { Fetcher, Open, Signalled } from './transport.ts';
+import type { Fetcher, Signalled } from './transport.ts';
 import { readDocument } from './verify.ts';
 
 /**
@@ -49,7 +50,7 @@ export interface PendingBlob {
    */
   digested(): Promise<Descriptor>;
   /** Reads what is made, also while it is being made; follows until the end. */
-  readonly open: Open;
+  open(offset: number, into?: Room): Bytes;
   /** Waits until it can be made; the others go before. Whoever waited makes it. */
   ready?(): Promise<void>;
 }

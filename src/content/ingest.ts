@@ -1,5 +1,6 @@
+import type { Bytes, Room } from '../bytes/stream.ts';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
-import type { Open, Signalled } from './transport.ts';
+import type { Signalled } from './transport.ts';
 
 /**
  * A blob that is being written and that nobody can see yet. Its bytes are hashed as they come.
@@ -7,17 +8,14 @@ import type { Open, Signalled } from './transport.ts';
 export interface Ingest {
   /** bytes written so far */
   readonly size: number;
-  /**
-   * Appends; returns when the bytes have been handed to the operating system. Readers may get the
-   * same memory: it stays as it is.
-   */
+  /** Appends; returns when the bytes have been handed to the operating system. */
   write(chunk: Uint8Array): Promise<void>;
   /**
    * Reads what has been written. A reader that reaches the end of a blob that is still being
    * written waits for more until the end or the commit; after an abort it fails. Works after the
-   * commit too.
+   * commit too. It reads into memory of its own, or `into` that of the reader.
    */
-  readonly open: Open;
+  open(offset: number, into?: Room): Bytes;
   /** Says that no more comes: readers come to their end, and the digest is known. */
   end(): { readonly digest: Digest; readonly size: number };
   /**

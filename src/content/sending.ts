@@ -187,8 +187,9 @@ export function createSending({
       }
       // Whoever streams waits for it too; a failure must not count as unhandled until then.
       made.catch(() => {});
+      const open = slowed(openAtSource((offset) => pending.open(offset, createRing())));
       const outcome = await atSide('destination', () =>
-        target.pushStream(pending.digested(), slowed(openAtSource(pending.open)), { signal }),
+        target.pushStream(pending.digested(), open, { signal }),
       );
       const descriptor = await made;
       const sending = once(item, descriptor, () =>

@@ -103,7 +103,8 @@ export type Place = Source & Target;
 /** A target that can take a blob whose digest is told when all its bytes have been sent. */
 export interface StreamTarget {
   /**
-   * Sends `open(0)` while it is being made, then commits it as what `made` resolves to.
+   * Sends `open(0)` while it is being made, then commits it as what `made` resolves to. It is done
+   * with each chunk before it asks for the second one after it.
    */
   pushStream(made: Promise<Descriptor>, open: Open, options?: PushOptions): Promise<PushOutcome>;
 }

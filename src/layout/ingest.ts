@@ -1,5 +1,5 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
-import { type Bytes, CHUNK_BYTES, fileError } from '../bytes/stream.ts';
+import { type Bytes, fileError, type Room, readHandleBytes } from '../bytes/stream.ts';
 import type { Ingest, IngestExpectation, IngestOptions } from '../content/ingest.ts';
 import { digestMismatch, sizeMismatch } from '../content/verify.ts';
 import { SlipwayError, systemCode } from '../errors.ts';
@@ -7,9 +7,6 @@ import { type Digest, startDigest } from '../oci/digest.ts';
 import { blobPath, freshSeconds, placeBlob } from './blobs.ts';
 import { writeError } from './files.ts';
 import type { Workspace } from './workspace.ts';
-
-/** Kept of what was written last while somebody follows. */
-const RECENT_BYTES = 1024 * 1024;
 
 /** Starts to write a blob. See {@link Ingest}. */
 export async function startIngest(
@@ -33,10 +30,6 @@ export async function startIngest(
   /** no more comes */
   let isWhole = false;
   let digest: Digest | undefined;
-  let followers = 0;
-  /** what was written last, for those that follow closely: they need no file */
-  const recent: { readonly start: number; readonly bytes: Uint8Array }[] = [];
-  const recentFrom = () => recent[0]?.start ?? size;
   let waiting: (() => void)[] = [];
   const wake = () => {
     const readers = waiting;
@@ -55,9 +48,7 @@ export async function startIngest(
     } catch (cause) {
       throw writeError(dir, cause);
     }
-    if (followers > 0) recent.push({ start: size, bytes: chunk });
     size += chunk.byteLength;
-    while (size - recentFrom() > RECENT_BYTES && recent.length > 1) recent.shift();
     wake();
   };
 
@@ -124,18 +115,6 @@ export async function startIngest(
     }
   };
 
-  const recentAt = (position: number): Uint8Array => {
-    const chunk = recent.findLast(({ start }) => start <= position) as (typeof recent)[number];
-    return chunk.bytes.subarray(position - chunk.start);
-  };
-
-  const readAt = async (reader: FileHandle, position: number): Promise<Uint8Array> => {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size - position));
-    const { bytesRead } = await reader.read(buffer, 0, buffer.byteLength, position);
-    if (bytesRead > 0) return buffer.subarray(0, bytesRead);
-    throw new SlipwayError('SIZE_MISMATCH', `${path} was cut from outside`, { path });
-  };
-
   return {
     get size() {
       return size;
@@ -144,23 +123,22 @@ export async function startIngest(
     end,
     commit,
     abort,
-    open: async function* follow(offset: number): Bytes {
+    open: async function* follow(offset: number, into?: Room): Bytes {
       const reader = await openCurrent();
-      followers++;
       try {
         let position = offset;
         for (;;) {
           if (state === 'aborted') throw ended(state);
           if (position < size) {
-            const bytes =
-              position >= recentFrom() ? recentAt(position) : await readAt(reader, position);
-            position += bytes.byteLength;
-            yield bytes;
+            const range = { start: position, length: size - position, into };
+            for await (const chunk of readHandleBytes(reader, path, range)) {
+              position += chunk.byteLength;
+              yield chunk;
+            }
           } else if (isWhole) return;
           else await new Promise<void>((resolve) => waiting.push(resolve));
         }
       } finally {
-        if (--followers === 0) recent.length = 0;
         await reader.close();
       }
     },

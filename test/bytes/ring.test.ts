@@ -41,6 +41,13 @@ test('a long reading goes through the memory of a few chunks', () => {
   assert.ok(memories.size < 10, `${memories.size} pieces of memory`);
 });
 
+test('what is so short that a socket queues several has memory of its own', () => {
+  const ring = createRing();
+  for (let at = 0; at < 6; at++) ring.take(MIB);
+  const short = Array.from({ length: 20 }, () => ring.take(100 * 1024).buffer);
+  assert.equal(new Set(short).size, 20);
+});
+
 test('a small file takes little memory', () => {
   assert.ok(createRing().take(MIB).buffer.byteLength <= 64 * 1024);
 });

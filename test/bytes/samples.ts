@@ -29,9 +29,9 @@ export async function* chunked(bytes: Uint8Array, ...lengths: number[]): Bytes {
   }
 }
 
-/** Everything that a stream gives. */
+/** Everything that a stream gives, also of one that fills its memory again. */
 export async function all(bytes: Bytes): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
+  for await (const chunk of bytes) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }

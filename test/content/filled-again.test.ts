@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { decompress, sniffCompression } from '../../src/bytes/inflate.ts';
 import { createRing } from '../../src/bytes/ring.ts';
-import { type Bytes, collect } from '../../src/bytes/stream.ts';
+import { type Bytes, collect, fromMemory } from '../../src/bytes/stream.ts';
 import { createThrottle } from '../../src/bytes/throttle.ts';
 import { copyImages, type DeliveryOptions } from '../../src/content/delivery.ts';
+import { compressLayers } from '../../src/content/derivations/compress.ts';
 import { graphOf } from '../../src/content/graph.ts';
 import { createSharedReads } from '../../src/content/shared-reads.ts';
 import type { FetchOptions } from '../../src/content/transport.ts';
@@ -92,6 +94,38 @@ test('every byte arrives over TLS', { skip: missing('nginx', 'openssl') }, (t) =
     return [front.host, { scheme: () => 'https', tls: () => ({ skipVerify: true }) }];
   }),
 );
+
+test('every byte of a layer arrives that is sent while it is being made', async (t) => {
+  const layout = await freshLayout(t);
+  // Made in pieces so short that a socket takes several before it has sent one.
+  const short = Array.from({ length: 200 }, (_, at) => [
+    bytesOf(`${at % 7}`, 30_000),
+    Buffer.alloc(MIB - 30_000, at),
+  ]);
+  const layers = [...LAYERS, Buffer.concat(short.flat())];
+  const root = await putImage(layout, { layers, compression: 'none' });
+  const registry = await startFakeRegistry(t, async ({ what }) => {
+    // Meanwhile all that the sockets hold is filled.
+    if (what === 'PATCH upload') await delay(700);
+    return false;
+  });
+  const registries = createRegistries({ retry: { baseMs: 1, maxMs: 5 } });
+  atEnd(t, () => registries.close());
+  const target = registries.repository(parseRepository(`${registry.host}/team/app`));
+  const store = await freshLayout(t);
+  const graph = await compressLayers(graphOf(layout, root, 'it'), {
+    settings: { format: 'gzip' },
+    store,
+  });
+  const { items } = await copyImages([{ graph, target, host: registry.host }], { tops: true });
+  assert.equal(items[0]?.error, undefined);
+  const sent = [...registry.blobs.values()];
+  const packed = sent.filter((blob) => sniffCompression(blob) === 'gzip');
+  const unpacked = await Promise.all(
+    packed.map((blob) => collect(decompress(fromMemory(blob), 'gzip'), 300 * MIB, 'it')),
+  );
+  for (const layer of layers) assert.ok(unpacked.some((bytes) => bytes.equals(layer)));
+});
 
 test('only who reads alone gives memory to read into', async () => {
   const offered: boolean[] = [];

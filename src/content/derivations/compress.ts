@@ -187,7 +187,7 @@ function withLayers(
       const made = layerOf(descriptor);
       return made === undefined
         ? source.fetch(descriptor, options)
-        : made.open(options?.offset ?? 0);
+        : made.open(options?.offset ?? 0, options?.into);
     },
   };
 }

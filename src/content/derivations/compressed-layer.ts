@@ -222,12 +222,12 @@ export function compressedLayer(
     digested: () => digested.promise,
     known: () => known,
     described: async () => known ?? (await layer.make()),
-    open: async function* opened(offset) {
+    open: async function* opened(offset, into) {
       if (remembered !== undefined) {
         // What was remembered must be right before anybody gets a byte of it.
         const isThere = (await store.blobSize(remembered.digest)) === remembered.size;
         const made = isThere ? { mediaType, ...remembered } : await layer.make();
-        yield* store.fetch(made, { offset, signal });
+        yield* store.fetch(made, { offset, signal, into });
         return;
       }
       const made = layer.make();
@@ -235,11 +235,11 @@ export function compressedLayer(
       made.catch(() => {});
       const begun = await started.promise;
       if ('digest' in begun) {
-        yield* store.fetch(begun, { offset, signal });
+        yield* store.fetch(begun, { offset, signal, into });
         return;
       }
       try {
-        yield* begun.open(offset);
+        yield* begun.open(offset, into);
       } catch (error) {
         // Why it could not be made says more than that it was given up.
         await made;
