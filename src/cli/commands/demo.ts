@@ -124,9 +124,9 @@ async function buildDemoImage(
   return await buildIndex(store, images, { signal });
 }
 
-/** Everything that lies beside the running program, under `/opt/slipway`. */
+/** The whole build that this is a part of, its `slipway.js` too, under `/opt/slipway`. */
 async function packageFiles(): Promise<readonly LayerFile[]> {
-  const root = fileURLToPath(new URL('.', import.meta.url));
+  const root = fileURLToPath(new URL('..', import.meta.url));
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
   const files: LayerFile[] = [];
   for (const entry of entries) {
