@@ -64,9 +64,11 @@ export async function openGrpc(opening: Promise<Duplex>, name: string): Promise<
         call = request(session, method);
         const told = statusOf(call);
         call.end(framed(message));
-        const refused = await told.early;
-        if (refused === undefined) yield* call as AsyncIterable<Buffer>;
-        const said = refused ?? (await told.late);
+        // Read from the beginning: a short answer that nobody reads yet is gone when it has ended.
+        for await (const chunk of call as AsyncIterable<Buffer>) {
+          if ((await told.early) === undefined) yield chunk;
+        }
+        const said = (await told.early) ?? (await told.late);
         if (said['grpc-status'] === '0') return;
         throw refusal(wordsOf(said), { name, what, status: httpStatusOf(said) });
       } catch (error) {

@@ -1,18 +1,42 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import path from 'node:path';
 import { before, suite, test } from 'node:test';
+import tls from 'node:tls';
 import { type CommandLine, prepareCommandLine } from '../cli/in-process.ts';
 import { startDockerRegistry } from '../rig/docker-registry.ts';
 import { type Docker, missingNewerDocker, startDockerd } from '../rig/dockerd.ts';
+import { makeEngineCertificates } from '../rig/engine-certificates.ts';
 import { buildTestImage, importBase } from '../rig/images.ts';
-import { tempDir } from '../rig/lifetime.ts';
+import { atEnd, type Owner, tempDir } from '../rig/lifetime.ts';
 import { missing } from '../rig/programs.ts';
 import { startRelay } from '../rig/relay.ts';
 import { skopeoInspect } from '../rig/skopeo.ts';
 import { THIS_FILE } from '../rig/this-file.ts';
 
 const skip = missing('docker-registry', 'skopeo', 'busybox') || missingNewerDocker();
+
+/** Listens with TLS for an engine on a socket, which itself would need a port of its own. */
+async function tlsBefore(owner: Owner, certificates: string, socket: string): Promise<string> {
+  const pem = (name: string) => readFile(path.join(certificates, `${name}.pem`));
+  const [ca, cert, key] = await Promise.all(['ca', 'server-cert', 'server-key'].map(pem));
+  const open = new Set<net.Socket>();
+  const server = tls.createServer({ ca, cert, key, requestCert: true }, (client) => {
+    const behind = net.connect(socket);
+    for (const each of [client, behind]) {
+      open.add(each);
+      each.on('error', () => {}).on('close', () => open.delete(each));
+    }
+    client.pipe(behind).pipe(client);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  atEnd(owner, async () => {
+    for (const each of open) each.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+}
 
 suite("images of a Docker with containerd's store", { skip }, () => {
   let engine: Docker;
@@ -81,6 +105,35 @@ suite("images of a Docker with containerd's store", { skip }, () => {
       assert.equal(direct, await digestOf(`docker-archive:${file}`, `file/file:${tag}`));
       await must('verify', '--deep', `${registry}/file/engine:${tag}`);
     }
+  });
+
+  test('an engine far away gives blobs too: with TLS, and through ssh', async (t) => {
+    await buildTestImage(THIS_FILE, engine, 'far', 'hello far');
+    const bin = await tempDir(t);
+    // What it is given behind `--` are the host and a command for there.
+    const ssh = 'while [ "$1" != -- ]; do shift; done; shift 2; exec "$@"';
+    await writeFile(path.join(bin, 'ssh'), `#!/bin/sh\n${ssh}\n`, { mode: 0o755 });
+    const { env: relayed, exports, openings } = await watched();
+    const socket = relayed.DOCKER_HOST.slice('unix://'.length);
+    const certificates = await makeEngineCertificates(t);
+    const places = {
+      tls: {
+        DOCKER_HOST: `tcp://${await tlsBefore(t, certificates, socket)}`,
+        DOCKER_TLS_VERIFY: '1',
+        DOCKER_CERT_PATH: certificates,
+      },
+      ssh: { DOCKER_HOST: `ssh://far${socket}`, PATH: `${bin}:${engine.env.PATH}` },
+    };
+    for (const [name, far] of Object.entries(places)) {
+      const args = ['push', '-q', '--from', 'docker-daemon:far', `${registry}/far/${name}:1`];
+      // Nothing is remembered of it there.
+      const home = { SLIPWAY_HOME: path.join(bin, `home-${name}`) };
+      const { code, stdout, stderr } = await slipway.run(args, undefined, { ...far, ...home });
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout.trim(), `${registry}/far/${name}@${await idOf('far')}`);
+      await must('verify', '--deep', `${registry}/far/${name}:1`);
+    }
+    assert.deepEqual([exports(), openings()], [0, 2]);
   });
 
   test('of several platforms the one that was pulled is taken, with its digest', async () => {
