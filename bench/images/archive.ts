@@ -20,21 +20,21 @@ export interface Archive {
 
 const MIXTURE = 'a half machine code, a third text, the rest random bytes';
 
-/** Five layers of about 256 MiB together, at scale 1. */
+/** Five layers of about 540 MiB together, at scale 1. */
 export async function prepareArchive({ images, scale, say }: Bench): Promise<Archive> {
   const mib = (count: number) => Math.max(512, Math.round((count * scale * MIB) / 512) * 512);
   const contents: readonly (readonly Content[])[] = [
-    [{ kind: 'binary', sizeBytes: mib(96) }],
-    [{ kind: 'text', sizeBytes: mib(64) }],
-    [{ kind: 'random', sizeBytes: mib(40) }],
+    [{ kind: 'binary', sizeBytes: mib(210) }],
+    [{ kind: 'text', sizeBytes: mib(124) }],
+    [{ kind: 'random', sizeBytes: mib(88) }],
     [
-      { kind: 'binary', sizeBytes: mib(24), offsetBytes: mib(96) },
-      { kind: 'text', sizeBytes: mib(31), offsetBytes: mib(64) },
-      { kind: 'random', sizeBytes: mib(0.5) },
+      { kind: 'binary', sizeBytes: mib(60), offsetBytes: mib(210) },
+      { kind: 'text', sizeBytes: mib(56), offsetBytes: mib(124) },
+      { kind: 'random', sizeBytes: mib(1) },
     ],
-    [{ kind: 'text', sizeBytes: mib(0.5), offsetBytes: mib(95) }],
+    [{ kind: 'text', sizeBytes: mib(1), offsetBytes: mib(180) }],
   ];
-  const key = `archive-${scale}-${await sourcesKey()}`;
+  const key = `save-${scale}-${await sourcesKey()}`;
   const names = contents.map((_, at) => `layer${at}.tar`);
   const folder = await kept(images, key, async (draft) => {
     say('preparing an archive');
