@@ -20,39 +20,37 @@ export function verifiedOpen(descriptor: Descriptor, open: Open): Open {
   return async function* verified(offset: number): Bytes {
     // What a second reading gives need not be what the first one gave.
     if (offset === 0) digester = startDigest(digestAlgorithm(descriptor.digest));
-    if (offset > digester.size) {
-      // Hash what lies between: from where the hash stands to where the reader wants to start.
-      digester = await hashUpTo(open, digester, offset);
-    }
+    // A reading that was left may get another chunk while the next one begins anew.
+    const own = digester;
+    // Hash what lies between: from where the hash stands to where the reader wants to start.
+    if (offset > own.size) await hashUpTo(open, own, offset);
     let position = offset;
     let held: Uint8Array | undefined;
     for await (const chunk of open(offset)) {
       if (chunk.byteLength === 0) continue;
       const end = position + chunk.byteLength;
       if (end > descriptor.size) throw sizeMismatch(descriptor, end, 'at least');
-      if (end > digester.size) {
-        digester.update(chunk.subarray(Math.max(0, digester.size - position)));
-      }
+      if (end > own.size) own.update(chunk.subarray(Math.max(0, own.size - position)));
       position = end;
       if (held !== undefined) yield held;
       held = chunk;
     }
     if (position < descriptor.size) throw sizeMismatch(descriptor, position);
-    const found = digester.digest();
+    const found = own.digest();
     if (found !== descriptor.digest) throw digestMismatch(descriptor, found);
     if (held !== undefined) yield held;
   };
 }
 
-async function hashUpTo(open: Open, digester: Digester, offset: number): Promise<Digester> {
+async function hashUpTo(open: Open, digester: Digester, offset: number): Promise<void> {
   let position = digester.size;
   for await (const chunk of open(position)) {
-    const wanted = Math.min(chunk.byteLength, offset - position);
-    digester.update(chunk.subarray(0, wanted));
-    position += wanted;
+    const end = Math.min(position + chunk.byteLength, offset);
+    const from = digester.size;
+    if (end > from) digester.update(chunk.subarray(from - position, end - position));
+    position += chunk.byteLength;
     if (position >= offset) break;
   }
-  return digester;
 }
 
 /** Bytes that are checked while they are read once, from the start. */

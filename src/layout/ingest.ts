@@ -109,7 +109,8 @@ export async function startIngest(
       try {
         return await open(tried, 'r');
       } catch (cause) {
-        if (systemCode(cause) !== 'ENOENT' || state === 'committed') throw fileError(tried, cause);
+        const isRenamed = state !== 'committed' || tried !== path;
+        if (systemCode(cause) !== 'ENOENT' || !isRenamed) throw fileError(tried, cause);
         await new Promise((resolve) => setImmediate(resolve));
       }
     }

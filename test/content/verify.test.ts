@@ -49,6 +49,37 @@ test('right bytes come through whole, however they are cut', async () => {
   );
 });
 
+test('a reading that was left, and still waits for bytes, does not disturb the next one', async () => {
+  const bytes = Buffer.from('one two three');
+  const gates: (() => void)[] = [];
+  const open = verifiedOpen(describe(bytes, TYPE), async function* (offset) {
+    for (let at = offset; at < bytes.byteLength; at += 4) {
+      await new Promise<void>((resolve) => gates.push(resolve));
+      yield bytes.subarray(at, at + 4);
+    }
+  });
+  const letThrough = async (): Promise<void> => {
+    gates.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  for (const offset of [0, 4]) {
+    gates.length = 0;
+    const left = open(0)[Symbol.asyncIterator]();
+    const first = left.next();
+    await letThrough();
+    await letThrough();
+    await first;
+    // It reads on until it notices that nobody wants more, while the content is opened again.
+    const rest = left.next();
+    void left.return?.();
+    const again = read(open(offset));
+    const isRead = again.then(() => true);
+    while (!(await Promise.race([isRead, letThrough()])));
+    assert.deepEqual(await again, bytes.subarray(offset));
+    await rest;
+  }
+});
+
 test('a wrong byte never lets the last chunk through', async () => {
   await fc.assert(
     fc.asyncProperty(content, places, fc.nat(), async (bytes, cuts, at) => {

@@ -61,6 +61,30 @@ test('readers come to the end, and the digest is known, before the commit', asyn
   await layout.close();
 });
 
+test('a blob can be opened at every moment of its commit', async (t) => {
+  const layout = await emptyLayout(t);
+  const bytes = randomBytes(1_000);
+  for (let round = 0; round < 60; round++) {
+    const ingest = await layout.ingest();
+    await ingest.write(Uint8Array.of(round));
+    await ingest.write(bytes);
+    ingest.end();
+    const committing = ingest.commit();
+    let isCommitted = false;
+    committing.then(() => {
+      isCommitted = true;
+    });
+    const reads: Promise<Buffer>[] = [];
+    while (!isCommitted) {
+      reads.push(collect(ingest.open(1), 2e3, 'blob'));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const read of reads) assert.ok((await read).equals(bytes));
+    await committing;
+  }
+  await layout.close();
+});
+
 test('a reader that stops in the middle goes on where it was, whatever was kept', async (t) => {
   const layout = await emptyLayout(t);
   const bytes = randomBytes(6_000_000);
