@@ -66,7 +66,7 @@ test('blocks: a file is read into them, and comes out the same as when it is cop
         read.map((_, index) => index),
       );
     }),
-    { numRuns: 60 },
+    { numRuns: 20 },
   );
 });
 
