@@ -75,9 +75,12 @@ export async function startDockerd(
     newer === undefined ? 'dockerd' : ofNewer('usr/sbin/dockerd'),
     args,
     { HOME: folder, ...(newer === undefined ? {} : NEWER) },
-    async () => (await run(program, ['version'], { env })).code === 0,
+    // It may answer on its socket before it has told where else it listens.
+    async (log) =>
+      (certificates === undefined || LISTENS.test(log)) &&
+      (await run(program, ['version'], { env })).code === 0,
   );
-  const [, tcpHost = ''] = /API listen on (127\.0\.0\.1:[1-9][0-9]*)/.exec(daemon.log()) ?? [];
+  const [, tcpHost = ''] = LISTENS.exec(daemon.log()) ?? [];
   return {
     env,
     docker: (...args) => mustRun(program, args, { env }),
@@ -86,6 +89,8 @@ export async function startDockerd(
     pid: daemon.pid,
   };
 }
+
+const LISTENS = /API listen on (127\.0\.0\.1:[1-9][0-9]*)/;
 
 /** Debian's docker has no BuildKit that its engine could use. */
 const DEBIANS_OWN = { DOCKER_BUILDKIT: '0' };
