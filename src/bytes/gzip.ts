@@ -16,6 +16,8 @@ const HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
 const DEFAULT_LEVEL = 1;
 
 let streams = 0;
+/** Memory of blocks that are done, for those of all streams: V8 is slow to give it back. */
+const free: SharedArrayBuffer[] = [];
 
 /**
  * Compresses into one gzip member (RFC 1952), several blocks at a time.
@@ -36,7 +38,6 @@ export async function* gzip(bytes: Blockable, options: GzipOptions = {}): Bytes 
   // Streams beside each other share the threads, and the memory.
   const most = () => Math.max(1, options.inFlight ?? 1 + Math.ceil((2 * threads()) / streams));
   const making: { readonly buffer: SharedArrayBuffer; readonly size: Promise<number> }[] = [];
-  const free: SharedArrayBuffer[] = [];
   const room = () => free.pop() ?? new SharedArrayBuffer(WINDOW_BYTES + BLOCK_BYTES);
   const next = async function* (): Bytes {
     const { buffer, size } = making.shift() as (typeof making)[number];
@@ -68,7 +69,7 @@ export async function* gzip(bytes: Blockable, options: GzipOptions = {}): Bytes 
     while (making.length > 0) yield* next();
     yield trailer(checksum, size);
   } finally {
-    streams--;
+    if (--streams === 0) free.length = 0;
   }
 }
 

@@ -20,6 +20,8 @@ const lane = createLane(THREADS);
 /** Encoders of each level that nobody uses now: to make one anew takes memory that is slow to return. */
 const idle = new Map<number, ZstdCompress[]>();
 let streams = 0;
+/** Memory of frames that are done, for those of all streams: V8 is slow to give it back. */
+const free: Uint8Array[] = [];
 
 /**
  * Compresses into zstd frames (RFC 8878) of 2 MiB each with checksums, several at a time. The
@@ -30,7 +32,6 @@ let streams = 0;
 export async function* zstd(bytes: Blockable, { level = DEFAULT_LEVEL } = {}): Bytes {
   checkLevel('zstd', level, HIGHEST_LEVEL);
   const making: Promise<readonly Uint8Array[]>[] = [];
-  const free: Uint8Array[] = [];
   const room = () => free.pop() ?? new Uint8Array(FRAME_BYTES);
   streams++;
   try {
@@ -48,6 +49,7 @@ export async function* zstd(bytes: Blockable, { level = DEFAULT_LEVEL } = {}): B
   } finally {
     await Promise.allSettled(making);
     if (--streams === 0) {
+      free.length = 0;
       for (const encoder of [...idle.values()].flat()) encoder.destroy();
       idle.clear();
     }
