@@ -49,15 +49,15 @@ export async function* blocksOf(
         yield { bytes: (filling.shift() as Filling).memory, last: false };
         filledBytes = 0;
       }
-      const { memory, takenBytes } = filling[0] ?? begin();
-      if (takenBytes === filledBytes) {
+      const block = filling[0] ?? begin();
+      if (block.takenBytes === filledBytes) {
         const part = chunk.subarray(done, done + blockBytes - filledBytes);
-        memory.set(part, filledBytes);
+        block.memory.set(part, filledBytes);
         filledBytes += part.byteLength;
         done += part.byteLength;
-        (filling[0] as Filling).takenBytes = filledBytes;
+        block.takenBytes = filledBytes;
       } else {
-        assertInPlace(chunk, memory, filledBytes);
+        assertInPlace(chunk, block.memory, filledBytes);
         filledBytes += chunk.byteLength;
         done = chunk.byteLength;
       }

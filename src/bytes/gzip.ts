@@ -20,7 +20,8 @@ let streams = 0;
 const free: SharedArrayBuffer[] = [];
 
 /**
- * Compresses into one gzip member (RFC 1952), several blocks at a time.
+ * Compresses into one gzip member (RFC 1952), several blocks at a time. The memory of a chunk is
+ * filled again once the next one is asked for.
  *
  * The result depends on the bytes and the level alone: not on how the bytes are cut into chunks,
  * nor on the machine, its cores or the release of Node. Memory is bounded by `inFlight`, by default

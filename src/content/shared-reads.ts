@@ -12,23 +12,19 @@ import type { Fetcher, Open, Signalled } from './transport.ts';
  * reader that comes back to bytes that are gone, as a repeated upload does.
  */
 export interface SharedReads {
-  /**
-   * An `open` for one reader of one blob.
-   *
-   * @param options.roomOf makes the memory that an opening of it may be read into, unless others
-   * read it too
-   */
-  opener(
-    descriptor: Descriptor,
-    reader: string,
-    options?: Signalled & { readonly roomOf?: (() => Room) | undefined },
-  ): Open;
+  /** An `open` for one reader of one blob. */
+  opener(descriptor: Descriptor, reader: string, options?: OpenerOptions): Open;
   /** Says which blobs a reader will read; until then it is expected at all of them. */
   announce(reader: string, digests: ReadonlySet<Digest>): void;
   /** A reader has what it needs of a blob, or will never read it. */
   release(reader: string, digest: Digest): void;
   /** bytes that were read from the source so far */
   readonly bytesRead: number;
+}
+
+export interface OpenerOptions extends Signalled {
+  /** makes the memory that an opening may be read into, unless others read the blob too */
+  readonly roomOf?: (() => Room) | undefined;
 }
 
 export interface SharedReadsLimits extends Signalled {
@@ -227,11 +223,7 @@ export function createSharedReads(
     }
   }
 
-  function own(
-    descriptor: Descriptor,
-    offset: number,
-    { signal, roomOf }: Signalled & { readonly roomOf?: (() => Room) | undefined },
-  ): Bytes {
+  function own(descriptor: Descriptor, offset: number, { signal, roomOf }: OpenerOptions): Bytes {
     return counted(source.fetch(descriptor, { offset, signal, into: roomOf?.() }));
   }
 
