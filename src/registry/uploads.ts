@@ -64,7 +64,7 @@ export async function uploadBlob(
   try {
     await context.host.repeat(step, options.signal, () => upload.acknowledgedBytes);
     await forgetSession(context, descriptor);
-    return { status: 'uploaded', bytesSent: upload.bytesSent };
+    return upload.outcome;
   } catch (error) {
     const { session } = { session: undefined, ...state };
     if (options.signal?.aborted === true) await leaveSession(context, descriptor, session);
@@ -77,7 +77,8 @@ export async function uploadBlob(
 
 interface Upload {
   readonly acknowledgedBytes: number;
-  readonly bytesSent: number;
+  /** what it came to, once the blob is there */
+  readonly outcome: PushOutcome;
   advance(state: UploadState): Promise<UploadState>;
   /** The state from which to go on after a failure; throws it if there is none. */
   mend(from: UploadState, error: unknown): Promise<UploadState>;
@@ -107,6 +108,7 @@ function startUpload(
   let inUseAt = 0;
   let isPieced = false;
   let hasSourceFailed = false;
+  let isFound = false;
 
   const partAt = (offset: number, lengthBytes: number): Part => ({
     offset,
@@ -163,12 +165,18 @@ function startUpload(
     body.progressed();
   };
 
+  /** A registry that said that it has it, and has not, isn't asked again. */
+  const isThere = async (): Promise<boolean> => {
+    isFound = options.force !== true && (await blobExists(context, descriptor, options));
+    return isFound;
+  };
+
   const ask = async (state: UploadState & { at: 'ask' }): Promise<UploadState> => {
-    // A registry that said that it has it, and has not, isn't asked again.
-    if (options.force !== true && (await blobExists(context, descriptor, options))) return THERE;
+    if (await isThere()) return THERE;
     if (state.session === undefined) return OPEN;
     const answer = await settledSession(context, state.session, signal);
-    if (answer === undefined) return OPEN;
+    // A session is over when its blob is there: a commit that was cut may have gone on till now.
+    if (answer === undefined) return (await isThere()) ? THERE : OPEN;
     const { session, heldBytes } = answer;
     givenBytes = Math.max(givenBytes, state.givenBytes);
     // Into a session that holds nothing yet, what was cut may still find its way: a body that begins
@@ -217,8 +225,8 @@ function startUpload(
     get acknowledgedBytes() {
       return acknowledgedBytes;
     },
-    get bytesSent() {
-      return bytesSent;
+    get outcome(): PushOutcome {
+      return { status: isFound && bytesSent === 0 ? 'present' : 'uploaded', bytesSent };
     },
     async advance(state) {
       switch (state.at) {

@@ -80,6 +80,29 @@ test('a session in which the cut request is still at work is asked again, and ke
   assert.equal(last?.headers['content-range'], '1000000-2999999');
 });
 
+test('a session that ends with its blob while it is asked is not begun anew', async (t) => {
+  const registry = await startFakeRegistry(t, async (call) => {
+    const session = call.url.pathname.split('/').at(-1) ?? '';
+    if (call.what === 'PUT upload' && call.nth === 1) {
+      await cutAfter(call, 3_000_000);
+      return true;
+    }
+    if (call.what === 'GET upload') {
+      // The commit that was cut comes to its end only now.
+      const held = call.registry.sessions.get(session);
+      if (held !== undefined) call.registry.blobs.set(descriptor.digest, held);
+      call.registry.sessions.delete(session);
+    }
+    return await keeping(call);
+  });
+  const { repository } = connect(t, registry.host);
+  const { descriptor, open, bytes } = blobOf(3_000_000);
+  const outcome = await repository.push(descriptor, open);
+  assert.deepEqual(outcome, { status: 'uploaded', bytesSent: 3_000_000 });
+  assert.deepEqual(registry.blobs.get(descriptor.digest), bytes);
+  assert.equal(registry.count('POST upload'), 1);
+});
+
 test('a session that is always in use is given up', async (t) => {
   let first: string | undefined;
   const registry = await startFakeRegistry(t, async (call) => {
