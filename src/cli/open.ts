@@ -9,6 +9,7 @@ import { type Graph, graphOf } from '../content/graph.ts';
 import type { Source } from '../content/transport.ts';
 import { createEngineTarget, keepsWholeImages } from '../engine/target.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
+import type { Emit } from '../events.ts';
 import { openLayout } from '../layout/layout.ts';
 import { isDigest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -24,7 +25,7 @@ import type { Context } from './context.ts';
 import { openFromEngine, openInEngine } from './engine-images.ts';
 import { compressionSettings, type ImageFlags, wantedPlatforms } from './flags.ts';
 import { type Location, refuseDigest } from './location.ts';
-import { collectLessOften } from './v8.ts';
+import { prepareToCompress } from './v8.ts';
 
 /**
  * Opens the image at a location.
@@ -147,8 +148,11 @@ async function compressAs(
   settings: CompressionSettings,
   again: boolean,
 ): Promise<Graph> {
-  const { signal, emit } = context;
-  collectLessOften();
+  const { signal } = context;
+  const emit: Emit = (event) => {
+    if (event.type === 'compress.progress') prepareToCompress();
+    context.emit(event);
+  };
   return await compressLayers(graph, {
     run: context.compressions,
     settings,

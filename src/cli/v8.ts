@@ -10,6 +10,8 @@ interface Setting {
   readonly releases: readonly string[];
 }
 
+const USUAL_TIERING_BUDGET = '--wasm-tiering-budget=13000000';
+
 const SETTINGS: readonly Setting[] = [
   // Threads that compile wait for the main thread where memory is to be collected, and at the end
   // it waits for them: for ever. docs/decisions/0076-how-the-command-ends.md
@@ -26,17 +28,27 @@ const SETTINGS: readonly Setting[] = [
     usual: '--semi-space-growth-factor=2',
     releases: ['24'],
   },
+  // undici's parser of HTTP is one large function of WebAssembly. To make it quicker costs another
+  // thread 60 ms and 23 MB, as soon as some hundred answers, or a few large ones, went through it.
+  {
+    flag: '--wasm-tiering-budget=2000000000',
+    usual: USUAL_TIERING_BUDGET,
+    releases: ['24'],
+  },
 ];
 
-/**
- * Chunks of layers are garbage at once, and lie outside of V8's heap, which is small: at its usual
- * pace V8 collects all of it every 20 MB, and that takes a tenth of a push that compresses.
- */
-const OF_COMPRESSION: Setting = {
-  flag: '--heap-growing-percent=400',
-  usual: '--heap-growing-percent=0',
-  releases: ['24'],
-};
+const SETTINGS_OF_COMPRESSION: readonly Setting[] = [
+  // Chunks of layers are garbage at once, and lie outside of V8's heap, which is small: at its usual
+  // pace V8 collects all of it every 20 MB, and that takes a tenth of a push that compresses.
+  {
+    flag: '--heap-growing-percent=400',
+    usual: '--heap-growing-percent=0',
+    releases: ['24'],
+  },
+  // What compresses is WebAssembly too, and is to be made quicker; each module keeps the budget that
+  // it was loaded with.
+  { flag: USUAL_TIERING_BUDGET, usual: USUAL_TIERING_BUDGET, releases: ['24'] },
+];
 
 const set = new Set<Setting>();
 
@@ -54,9 +66,9 @@ export function settleV8(): void {
   for (const setting of SETTINGS) apply(setting);
 }
 
-/** Has V8 collect less often, from the first layer that is compressed. */
-export function collectLessOften(): void {
-  apply(OF_COMPRESSION);
+/** Settles V8 for compression, when the first layer is read for it. */
+export function prepareToCompress(): void {
+  for (const setting of SETTINGS_OF_COMPRESSION) apply(setting);
 }
 
 /** Does something while V8's flags are what they were at the start: they are part of what code is for. */
