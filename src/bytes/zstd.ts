@@ -11,7 +11,7 @@ const HIGHEST_LEVEL = 19;
 /** A larger frame is a little smaller in the end, and takes as much more memory. */
 const FRAME_LOG = 21;
 const FRAME_BYTES = 2 ** FRAME_LOG;
-const OUTPUT_BYTES = 256 * 1024;
+const OUTPUT_BYTES = 1024 * 1024;
 /** Node has four threads for this and for files, whatever the machine has. */
 const THREADS = Math.min(availableParallelism(), 3);
 
