@@ -1,8 +1,8 @@
 import type { Blockable } from './blocks.ts';
-import { gzip } from './gzip.ts';
+import { gzip, prepareGzip } from './gzip.ts';
 import type { CompressionFormat } from './inflate.ts';
 import type { Bytes } from './stream.ts';
-import { zstd } from './zstd.ts';
+import { prepareZstd, zstd } from './zstd.ts';
 
 /** How hard to try; formats have their own scales and defaults (gzip 1–9: 1; zstd 1–19: 2). */
 export interface CompressOptions {
@@ -15,7 +15,7 @@ export interface CompressOptions {
  */
 export const COMPRESSORS: Readonly<Record<CompressionFormat, string>> = {
   gzip: 'libdeflate-1.23-slipway-2',
-  zstd: `${process.versions.zstd}-slipway-2`,
+  zstd: `${process.versions.zstd}-slipway-3`,
 };
 
 /**
@@ -30,4 +30,18 @@ export function compress(
   options: CompressOptions = {},
 ): Bytes {
   return format === 'gzip' ? gzip(bytes, options) : zstd(bytes, options);
+}
+
+/**
+ * Starts what compresses streams of these lengths in bytes, so that it is there when they are: a
+ * thread takes 50 ms to start, and a registry is asked meanwhile.
+ */
+export async function prepareCompression(
+  format: CompressionFormat,
+  sizes: readonly number[],
+  { level }: CompressOptions = {},
+): Promise<void> {
+  const preparing = format === 'gzip' ? prepareGzip(sizes, level) : prepareZstd(sizes, level);
+  // What fails here fails again where it matters.
+  await preparing.catch(() => {});
 }

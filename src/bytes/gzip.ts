@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { SlipwayError } from '../errors.ts';
-import { type Blockable, blocksOf } from './blocks.ts';
+import type { Blockable } from './blocks.ts';
 import type { Bytes } from './stream.ts';
 
 /** How a stream is compressed. */
@@ -14,10 +14,6 @@ export interface GzipOptions {
 /** Magic, deflate, no flags, no time, no hint, "unknown" system: the same bytes on every machine. */
 const HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
 const DEFAULT_LEVEL = 1;
-
-let streams = 0;
-/** Memory of blocks that are done, for those of all streams: V8 is slow to give it back. */
-const free: SharedArrayBuffer[] = [];
 
 /**
  * Compresses into one gzip member (RFC 1952), several blocks at a time. The memory of a chunk is
@@ -35,44 +31,34 @@ export async function* gzip(bytes: Blockable, options: GzipOptions = {}): Bytes 
   const { level = DEFAULT_LEVEL } = options;
   checkLevel('gzip', level, 9);
   // A command that compresses nothing has no use for it.
-  const { BLOCK_BYTES, deflateBlock, threads, WINDOW_BYTES } = await import('./deflate.ts');
-  // Streams beside each other share the threads, and the memory.
-  const most = () => Math.max(1, options.inFlight ?? 1 + Math.ceil((2 * threads()) / streams));
-  const making: { readonly buffer: SharedArrayBuffer; readonly size: Promise<number> }[] = [];
-  const room = () => free.pop() ?? new SharedArrayBuffer(WINDOW_BYTES + BLOCK_BYTES);
-  const next = async function* (): Bytes {
-    const { buffer, size } = making.shift() as (typeof making)[number];
-    yield new Uint8Array(buffer, 0, await size);
-    free.push(buffer);
-  };
+  const { blocks, WINDOW_BYTES } = await import('./deflate.ts');
   let window: Uint8Array = new Uint8Array(0);
   let checksum = 0;
   let size = 0;
-  streams++;
-  try {
-    yield HEADER;
-    const blocks = blocksOf(bytes, BLOCK_BYTES, () => new Uint8Array(room(), WINDOW_BYTES));
-    for await (const { bytes: block, last } of blocks) {
+  yield HEADER;
+  yield* blocks.compress(
+    bytes,
+    ({ buffer, bytes: block, last }) => {
       checksum = crc32(block, checksum);
       size += block.byteLength;
-      const buffer = block.buffer as SharedArrayBuffer;
-      new Uint8Array(buffer).set(window, WINDOW_BYTES - window.byteLength);
       const dictionaryBytes = window.byteLength;
-      const work = { buffer, dictionaryBytes, blockBytes: block.byteLength, level, last };
-      // What it becomes is written over it.
+      new Uint8Array(buffer).set(window, WINDOW_BYTES - dictionaryBytes);
+      // What the block becomes is written over it.
       window = block.slice(-WINDOW_BYTES);
-      const made = deflateBlock(work);
-      // A reader that leaves early never awaits it.
-      made.catch(() => {});
-      making.push({ buffer, size: made });
-      while (making.length >= most()) yield* next();
-    }
-    while (making.length > 0) yield* next();
-    yield trailer(checksum, size);
-  } finally {
-    if (--streams === 0) free.length = 0;
-  }
+      return { buffer, dictionaryBytes, blockBytes: block.byteLength, level, last };
+    },
+    { isQuick: isQuick(level), inFlight: options.inFlight },
+  );
+  yield trailer(checksum, size);
 }
+
+/** Starts threads for streams of these lengths in bytes. */
+export async function prepareGzip(sizes: readonly number[], level = DEFAULT_LEVEL): Promise<void> {
+  const { blocks } = await import('./deflate.ts');
+  await blocks.prepare(sizes, { isQuick: isQuick(level) });
+}
+
+const isQuick = (level: number): boolean => level <= 4;
 
 /**
  * Refuses a compression level that doesn't exist.

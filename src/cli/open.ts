@@ -9,7 +9,6 @@ import { type Graph, graphOf } from '../content/graph.ts';
 import type { Source } from '../content/transport.ts';
 import { createEngineTarget, keepsWholeImages } from '../engine/target.ts';
 import { isSlipwayError, SlipwayError } from '../errors.ts';
-import type { Emit } from '../events.ts';
 import { openLayout } from '../layout/layout.ts';
 import { isDigest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -25,7 +24,7 @@ import type { Context } from './context.ts';
 import { openFromEngine, openInEngine } from './engine-images.ts';
 import { compressionSettings, type ImageFlags, wantedPlatforms } from './flags.ts';
 import { type Location, refuseDigest } from './location.ts';
-import { prepareToCompress } from './v8.ts';
+import { loadingCompressors } from './v8.ts';
 
 /**
  * Opens the image at a location.
@@ -148,12 +147,8 @@ async function compressAs(
   settings: CompressionSettings,
   again: boolean,
 ): Promise<Graph> {
-  const { signal } = context;
-  const emit: Emit = (event) => {
-    if (event.type === 'compress.progress') prepareToCompress();
-    context.emit(event);
-  };
-  return await compressLayers(graph, {
+  const { signal, emit } = context;
+  const options = {
     run: context.compressions,
     settings,
     again,
@@ -161,7 +156,8 @@ async function compressAs(
     table: createCompressionTable(await context.hints(), join(await context.home(), 'locks')),
     emit,
     signal,
-  });
+  };
+  return await loadingCompressors(() => compressLayers(graph, options));
 }
 
 /** A place that images go to, and what ends its use. */

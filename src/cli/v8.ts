@@ -10,7 +10,15 @@ interface Setting {
   readonly releases: readonly string[];
 }
 
-const USUAL_TIERING_BUDGET = '--wasm-tiering-budget=13000000';
+/**
+ * undici's parser of HTTP is one large function of WebAssembly. To make it quicker costs another
+ * thread 60 ms and 23 MB, as soon as a few large answers, or some hundred, went through it.
+ */
+const TIERING: Setting = {
+  flag: '--wasm-tiering-budget=2000000000',
+  usual: '--wasm-tiering-budget=13000000',
+  releases: ['24'],
+};
 
 const SETTINGS: readonly Setting[] = [
   // Threads that compile wait for the main thread where memory is to be collected, and at the end
@@ -28,27 +36,18 @@ const SETTINGS: readonly Setting[] = [
     usual: '--semi-space-growth-factor=2',
     releases: ['24'],
   },
-  // undici's parser of HTTP is one large function of WebAssembly. To make it quicker costs another
-  // thread 60 ms and 23 MB, as soon as some hundred answers, or a few large ones, went through it.
-  {
-    flag: '--wasm-tiering-budget=2000000000',
-    usual: USUAL_TIERING_BUDGET,
-    releases: ['24'],
-  },
+  TIERING,
 ];
 
-const SETTINGS_OF_COMPRESSION: readonly Setting[] = [
-  // Chunks of layers are garbage at once, and lie outside of V8's heap, which is small: at its usual
-  // pace V8 collects all of it every 20 MB, and that takes a tenth of a push that compresses.
-  {
-    flag: '--heap-growing-percent=400',
-    usual: '--heap-growing-percent=0',
-    releases: ['24'],
-  },
-  // What compresses is WebAssembly too, and is to be made quicker; each module keeps the budget that
-  // it was loaded with.
-  { flag: USUAL_TIERING_BUDGET, usual: USUAL_TIERING_BUDGET, releases: ['24'] },
-];
+/**
+ * Chunks of layers are garbage at once, and lie outside of V8's heap, which is small: at its usual
+ * pace V8 collects all of it every 20 MB, and that takes a tenth of a push that compresses.
+ */
+const OF_COMPRESSION: Setting = {
+  flag: '--heap-growing-percent=400',
+  usual: '--heap-growing-percent=0',
+  releases: ['24'],
+};
 
 const set = new Set<Setting>();
 
@@ -66,9 +65,19 @@ export function settleV8(): void {
   for (const setting of SETTINGS) apply(setting);
 }
 
-/** Settles V8 for compression, when the first layer is read for it. */
-export function prepareToCompress(): void {
-  for (const setting of SETTINGS_OF_COMPRESSION) apply(setting);
+/**
+ * Settles V8 for compression, and loads what compresses: WebAssembly too, which is to be made
+ * quicker. Each module keeps the budget that it was loaded with.
+ */
+export async function loadingCompressors<T>(load: () => Promise<T>): Promise<T> {
+  apply(OF_COMPRESSION);
+  if (!set.has(TIERING)) return await load();
+  setFlag(TIERING.usual);
+  try {
+    return await load();
+  } finally {
+    setFlag(TIERING.flag);
+  }
 }
 
 /** Does something while V8's flags are what they were at the start: they are part of what code is for. */

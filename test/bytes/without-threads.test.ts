@@ -2,23 +2,29 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { gunzipSync } from 'node:zlib';
-import { gzip } from '../../src/bytes/gzip.ts';
+import { compress } from '../../src/bytes/compress.ts';
+import { type CompressionFormat, decompress } from '../../src/bytes/inflate.ts';
 import { fromMemory } from '../../src/bytes/stream.ts';
 import { all, prose } from './samples.ts';
 
 const MIB = 1024 * 1024;
-const INPUT = prose(7 * MIB + 123);
+const FORMATS: readonly CompressionFormat[] = ['gzip', 'zstd'];
+/** More than the few blocks that the main thread takes before it starts others. */
+const INPUT = prose(13 * MIB + 123);
 
 /** Compresses in a process of its own, in which `before` has run. */
-async function gzipWith(before: string, args: readonly string[] = []) {
+async function compressWith(
+  format: CompressionFormat,
+  before: string,
+  { args = [], bytes = INPUT.byteLength }: { args?: readonly string[]; bytes?: number } = {},
+) {
   const at = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
   const program = `
     ${before}
-    const { gzip } = await import(${at('../../src/bytes/gzip.ts')});
+    const { compress } = await import(${at('../../src/bytes/compress.ts')});
     const { fromMemory } = await import(${at('../../src/bytes/stream.ts')});
     const { all, prose } = await import(${at('./samples.ts')});
-    const packed = await all(gzip(fromMemory(prose(${INPUT.byteLength}))));
+    const packed = await all(compress(fromMemory(prose(${bytes})), '${format}'));
     process.stdout.write(packed);`;
   const { stdout } = await promisify(execFile)(
     process.execPath,
@@ -50,39 +56,57 @@ const LATER = `
   setImmediate(() => never.emit('exit', 1));
   return never;`;
 
-for (const [how, failing] of [
-  ['at once', AT_ONCE],
-  ['later', LATER],
-] as const) {
-  for (const count of [0, 1]) {
-    test(`gzip: where Node starts ${count} threads, and fails ${how}, the bytes are the same`, async () => {
-      const packed = await gzipWith(limitThreads(count, failing));
-      assert.ok(packed.equals(await all(gzip(fromMemory(INPUT)))));
-      assert.ok(gunzipSync(packed).equals(INPUT));
-    });
-  }
+const EXPECTED = new Map<CompressionFormat, Buffer>();
+async function expected(format: CompressionFormat): Promise<Buffer> {
+  const made = EXPECTED.get(format) ?? (await all(compress(fromMemory(INPUT), format)));
+  EXPECTED.set(format, made);
+  return made;
 }
 
-test('gzip: threads that nobody may start are not needed', async () => {
-  const packed = await gzipWith('', ['--permission', '--allow-fs-read=*']);
-  assert.ok(packed.equals(await all(gzip(fromMemory(INPUT)))));
-});
+for (const format of FORMATS) {
+  for (const [how, failing] of [
+    ['at once', AT_ONCE],
+    ['later', LATER],
+  ] as const) {
+    for (const count of [0, 1]) {
+      test(`${format}: where Node starts ${count} threads, and fails ${how}, the bytes are the same`, async () => {
+        const packed = await compressWith(format, limitThreads(count, failing));
+        assert.ok(packed.equals(await expected(format)));
+        assert.ok((await all(decompress(fromMemory(packed), format))).equals(INPUT));
+      });
+    }
+  }
 
-test('gzip: a thread that dies while it compresses ends the stream with an error', async () => {
-  const dying = `
-    import threads from 'node:worker_threads';
-    import { syncBuiltinESMExports } from 'node:module';
-    const { Worker } = threads;
-    threads.Worker = function (...args) {
-      const worker = new Worker(...args);
-      worker.on('message', () => worker.terminate());
-      return worker;
-    };
-    syncBuiltinESMExports();`;
-  await assert.rejects(gzipWith(dying), /a thread that compresses ended/);
-});
+  test(`${format}: threads that nobody may start are not needed`, async () => {
+    const packed = await compressWith(format, '', { args: ['--permission', '--allow-fs-read=*'] });
+    assert.ok(packed.equals(await expected(format)));
+  });
+
+  test(`${format}: a thread that dies while it compresses ends the stream with an error`, async () => {
+    const dying = `
+      import threads from 'node:worker_threads';
+      import { syncBuiltinESMExports } from 'node:module';
+      const { Worker } = threads;
+      threads.Worker = function (...args) {
+        const worker = new Worker(...args);
+        worker.on('message', () => worker.terminate());
+        return worker;
+      };
+      syncBuiltinESMExports();`;
+    await assert.rejects(compressWith(format, dying), /a thread that compresses ended/);
+  });
+
+  test(`${format}: what is short is compressed without a thread`, async () => {
+    const none = limitThreads(
+      0,
+      "process.stderr.write('a thread was asked for'); process.exit(1);",
+    );
+    await compressWith(format, none, { bytes: 2 * MIB });
+    await assert.rejects(compressWith(format, none), /a thread was asked for/);
+  });
+}
 
 test('gzip: a machine without what its WebAssembly needs is told as that', async () => {
   const refusing = "WebAssembly.compile = async () => { throw new Error('no vectors'); };";
-  await assert.rejects(gzipWith(refusing), /UNSUPPORTED/);
+  await assert.rejects(compressWith('gzip', refusing), /UNSUPPORTED/);
 });

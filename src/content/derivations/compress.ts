@@ -1,3 +1,4 @@
+import { prepareCompression } from '../../bytes/compress.ts';
 import { SlipwayError } from '../../errors.ts';
 import { parseConfig } from '../../oci/config.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
@@ -84,6 +85,10 @@ export async function compressLayers(graph: Graph, options: CompressLayersOption
   const unknown = [...layers.values()].filter(
     ({ from }) => recall(table, from, settings) === undefined,
   );
+  if (unknown.length > 0) {
+    const sizes = unknown.map(({ from }) => from.size);
+    await prepareCompression(settings.format, sizes, settings);
+  }
   const rewrite = async (): Promise<Descriptor> => {
     // What arrives goes by once: all that is wanted of it is taken now.
     if (arriving !== undefined) await Promise.all(unknown.map((layer) => layer.make()));

@@ -1,3 +1,5 @@
+import type { InThread } from './threads.ts';
+
 /** A block that is to be compressed. */
 export interface BlockWork {
   /**
@@ -14,19 +16,9 @@ export interface BlockWork {
 }
 
 /** What a thread gets when it starts. */
-export interface WorkerStart {
+export interface DeflateStart {
   readonly module: object;
   readonly windowBytes: number;
-}
-
-/** What a thread sees of `node:worker_threads`. */
-interface Threads {
-  readonly parentPort: {
-    on(event: 'message', take: (work: BlockWork) => void): void;
-    /** bytes of the result */
-    postMessage(sizeBytes: number): void;
-  };
-  readonly workerData: WorkerStart;
 }
 
 /** What `block.c` exports. */
@@ -45,11 +37,11 @@ export interface WebAssemblyGlobal {
   };
 }
 
-/**
- * What a thread does. Its source text is what the thread is started with, so that a bundle needs no
- * file for it: nothing outside of it may be used in it.
- */
-export function deflateInWorker({ parentPort, workerData }: Threads): void {
+/** What a thread does; it uses nothing outside of it. */
+export function deflateInThread({
+  parentPort,
+  workerData,
+}: InThread<BlockWork, DeflateStart>): void {
   const { Instance } = (globalThis as unknown as WebAssemblyGlobal).WebAssembly;
   const exports = new Instance(workerData.module).exports as BlockModule;
   const memory = new Uint8Array(exports.memory.buffer);
