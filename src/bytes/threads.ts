@@ -60,7 +60,7 @@ export function createThreads<Work, Start>(
   prepare: () => Promise<Start>,
 ): Threads<Work> {
   /** fewer once one could not be started */
-  let most = MOST_THREADS;
+  let most: number | undefined;
   const running: Thread<Work>[] = [];
   const waiting: Job<Work>[] = [];
   let prepared: Promise<Start> | undefined;
@@ -167,7 +167,11 @@ export function createThreads<Work, Start>(
     return thread;
   }
 
-  const mostNow = () => Math.min(availableParallelism(), most);
+  const mostNow = (): number => {
+    // Asked once: it reads files about limits of processors.
+    most ??= Math.min(availableParallelism(), MOST_THREADS);
+    return most;
+  };
   const ready = (): Promise<Start> => {
     prepared ??= prepare();
     return prepared;
@@ -195,7 +199,8 @@ export function createThreads<Work, Start>(
     async start(works, isQuick) {
       const workerData = await ready();
       if (isQuick && works <= FEW) return;
-      while (running.length < Math.min(works, mostNow())) start(workerData);
+      const missing = Math.min(works, mostNow()) - running.length;
+      for (let started = 0; started < missing; started++) start(workerData);
     },
   };
 }

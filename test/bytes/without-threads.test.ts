@@ -12,18 +12,26 @@ const FORMATS: readonly CompressionFormat[] = ['gzip', 'zstd'];
 /** More than the few blocks that the main thread takes before it starts others. */
 const INPUT = prose(13 * MIB + 123);
 
+interface CompressedHow {
+  readonly args?: readonly string[];
+  readonly bytes?: number;
+  /** threads are asked for before there is anything to compress */
+  readonly early?: boolean;
+}
+
 /** Compresses in a process of its own, in which `before` has run. */
 async function compressWith(
   format: CompressionFormat,
   before: string,
-  { args = [], bytes = INPUT.byteLength }: { args?: readonly string[]; bytes?: number } = {},
+  { args = [], bytes = INPUT.byteLength, early = false }: CompressedHow = {},
 ) {
   const at = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
   const program = `
     ${before}
-    const { compress } = await import(${at('../../src/bytes/compress.ts')});
+    const { compress, prepareCompression } = await import(${at('../../src/bytes/compress.ts')});
     const { fromMemory } = await import(${at('../../src/bytes/stream.ts')});
     const { all, prose } = await import(${at('./samples.ts')});
+    if (${early}) await prepareCompression('${format}', [${bytes}]);
     const packed = await all(compress(fromMemory(prose(${bytes})), '${format}'));
     process.stdout.write(packed);`;
   const { stdout } = await promisify(execFile)(
@@ -75,6 +83,10 @@ for (const format of FORMATS) {
         assert.ok((await all(decompress(fromMemory(packed), format))).equals(INPUT));
       });
     }
+    test(`${format}: where threads are asked for early, and fail ${how}, the bytes are the same`, async () => {
+      const packed = await compressWith(format, limitThreads(0, failing), { early: true });
+      assert.ok(packed.equals(await expected(format)));
+    });
   }
 
   test(`${format}: threads that nobody may start are not needed`, async () => {
