@@ -21,8 +21,8 @@ export interface ReadBlock {
 }
 
 export interface BlockStreamOptions {
-  /** a block takes some milliseconds: no other thread need be started for a few */
-  readonly isQuick: boolean;
+  /** the format's own */
+  readonly level: number;
   /** blocks of one stream at once; enough to keep all threads busy if left out */
   readonly inFlight?: number | undefined;
 }
@@ -52,7 +52,9 @@ export function createBlockStreams<Work>(format: BlockFormat<Work>): BlockStream
   const free: SharedArrayBuffer[] = [];
 
   return {
-    async *compress(source, workOf, { isQuick, inFlight }) {
+    async *compress(source, workOf, { level, inFlight }) {
+      let isLeft = false;
+      const options = { isQuick: isQuick(level), isLeft: () => isLeft };
       // Two for each thread, so that none waits, and one whose result is being written.
       const most = () => Math.max(1, inFlight ?? 1 + Math.ceil((2 * threads.most) / streams));
       const making: { readonly buffer: SharedArrayBuffer; readonly size: Promise<number> }[] = [];
@@ -71,7 +73,7 @@ export function createBlockStreams<Work>(format: BlockFormat<Work>): BlockStream
         );
         for await (const { bytes, last } of blocks) {
           const buffer = bytes.buffer as SharedArrayBuffer;
-          const size = threads.run(workOf({ buffer, bytes, last }), isQuick);
+          const size = threads.run(workOf({ buffer, bytes, last }), options);
           // A reader that leaves early never awaits it.
           size.catch(() => {});
           making.push({ buffer, size });
@@ -79,12 +81,18 @@ export function createBlockStreams<Work>(format: BlockFormat<Work>): BlockStream
         }
         while (making.length > 0) yield* next();
       } finally {
+        isLeft = true;
         if (--streams === 0) free.length = 0;
       }
     },
-    async prepare(sizes, { isQuick }) {
+    async prepare(sizes, { level }) {
       const blocks = sizes.reduce((sum, size) => sum + Math.ceil(size / blockBytes), 0);
-      await threads.start(blocks, isQuick);
+      await threads.start(blocks, isQuick(level));
     },
   };
+}
+
+/** A block takes some milliseconds, in every format. */
+function isQuick(level: number): boolean {
+  return level <= 4;
 }

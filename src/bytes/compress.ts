@@ -1,8 +1,8 @@
 import type { Blockable } from './blocks.ts';
-import { gzip, prepareGzip } from './gzip.ts';
+import { gzip } from './gzip.ts';
 import type { CompressionFormat } from './inflate.ts';
 import type { Bytes } from './stream.ts';
-import { prepareZstd, zstd } from './zstd.ts';
+import { frames, zstd } from './zstd.ts';
 
 /** How hard to try; formats have their own scales and defaults (gzip 1–9: 1; zstd 1–19: 2). */
 export interface CompressOptions {
@@ -34,14 +34,17 @@ export function compress(
 
 /**
  * Starts what compresses streams of these lengths in bytes, so that it is there when they are: a
- * thread takes 50 ms to start, and a registry is asked meanwhile.
+ * thread takes 60 ms to start, and a registry is asked meanwhile.
  */
 export async function prepareCompression(
   format: CompressionFormat,
   sizes: readonly number[],
-  { level }: CompressOptions = {},
+  { level = 1 }: CompressOptions = {},
 ): Promise<void> {
-  const preparing = format === 'gzip' ? prepareGzip(sizes, level) : prepareZstd(sizes, level);
+  const prepare = async (): Promise<void> => {
+    const streams = format === 'gzip' ? (await import('./deflate.ts')).blocks : frames;
+    await streams.prepare(sizes, { level });
+  };
   // What fails here fails again where it matters.
-  await preparing.catch(() => {});
+  await prepare().catch(() => {});
 }

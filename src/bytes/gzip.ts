@@ -47,18 +47,10 @@ export async function* gzip(bytes: Blockable, options: GzipOptions = {}): Bytes 
       window = block.slice(-WINDOW_BYTES);
       return { buffer, dictionaryBytes, blockBytes: block.byteLength, level, last };
     },
-    { isQuick: isQuick(level), inFlight: options.inFlight },
+    { level, inFlight: options.inFlight },
   );
   yield trailer(checksum, size);
 }
-
-/** Starts threads for streams of these lengths in bytes. */
-export async function prepareGzip(sizes: readonly number[], level = DEFAULT_LEVEL): Promise<void> {
-  const { blocks } = await import('./deflate.ts');
-  await blocks.prepare(sizes, { isQuick: isQuick(level) });
-}
-
-const isQuick = (level: number): boolean => level <= 4;
 
 /**
  * Refuses a compression level that doesn't exist.

@@ -22,13 +22,21 @@ export interface Threads<Work> {
    *
    * @throws what `prepare` throws; Error if a thread dies
    */
-  run(work: Work, isQuick: boolean): Promise<number>;
+  run(work: Work, options: RunOptions): Promise<number>;
   /** Starts threads for so many pieces of work that will come, if they are worth it. */
   start(works: number, isQuick: boolean): Promise<void>;
 }
 
+export interface RunOptions {
+  /** it takes some milliseconds */
+  readonly isQuick: boolean;
+  /** true as soon as nobody wants it any more: if it hasn't begun by then, it gives 0 */
+  readonly isLeft: () => boolean;
+}
+
 interface Job<Work> {
   readonly work: Work;
+  readonly isLeft: () => boolean;
   readonly resolve: (sizeBytes: number) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -43,8 +51,10 @@ interface Thread<Work> {
 const MOST_THREADS = 3;
 /** One piece of work that is done, and one that waits, so that a thread never does. */
 const JOBS_PER_THREAD = 2;
-/** A thread takes 60 ms to start; meanwhile this one does so many pieces that are quick. */
+/** So many quick pieces are done before a thread, which takes 60 ms to start, is worth it. */
 const FEW = 4;
+/** What a thread says once it can work: no result is so long. */
+const STANDS = -1;
 /** A thread keeps nothing: what it works in is outside of its heap. */
 const HEAP = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16, stackSizeMb: 1 };
 
@@ -78,12 +88,14 @@ export function createThreads<Work, Start>(
       if (thread === undefined || thread.jobs.length >= JOBS_PER_THREAD) return;
       const job = waiting.shift();
       if (job === undefined) return;
-      give(thread, job);
+      if (job.isLeft()) job.resolve(0);
+      else give(thread, job);
     }
   }
 
   function start(workerData: Start): void {
-    const program = `(${inThread})(require('node:worker_threads'))`;
+    const program = `(${inThread})(require('node:worker_threads'));
+      require('node:worker_threads').parentPort.postMessage(${STANDS});`;
     let worker: Worker;
     try {
       worker = new Worker(program, { eval: true, execArgv: [], workerData, resourceLimits: HEAP });
@@ -94,17 +106,17 @@ export function createThreads<Work, Start>(
     worker.unref();
     const thread: Thread<Work> = { worker, jobs: [] };
     running.push(thread);
-    let hasBegun = false;
-    worker.on('online', () => {
-      hasBegun = true;
+    let stands = false;
+    worker.on('message', (sizeBytes: number) => {
+      if (sizeBytes === STANDS) stands = true;
+      else answer(thread, sizeBytes);
     });
-    worker.on('message', (sizeBytes: number) => answer(thread, sizeBytes));
     const end = (error: unknown) => {
       const at = running.indexOf(thread);
       if (at === -1) return;
       running.splice(at, 1);
       // One that ran may have written over what it read.
-      if (hasBegun) for (const { reject } of thread.jobs) reject(error);
+      if (stands) for (const { reject } of thread.jobs) reject(error);
       else waiting.unshift(...thread.jobs);
       doWithout(workerData);
     };
@@ -125,7 +137,11 @@ export function createThreads<Work, Start>(
    */
   function doWithout(workerData: Start): void {
     most = Math.max(1, running.length);
-    if (running.length === 0 && waiting.length > 0) running.push(inThisThread(workerData));
+    try {
+      if (running.length === 0 && waiting.length > 0) running.push(inThisThread(workerData));
+    } catch (error) {
+      for (const { reject } of waiting.splice(0)) reject(error);
+    }
     hand();
   }
 
@@ -181,10 +197,10 @@ export function createThreads<Work, Start>(
     get most() {
       return mostNow();
     },
-    async run(work, isQuick) {
+    async run(work, { isQuick, isLeft }) {
       const workerData = await ready();
       return await new Promise((resolve, reject) => {
-        const job = { work, resolve, reject };
+        const job = { work, isLeft, resolve, reject };
         if (isQuick && running.length === 0 && doneHere < FEW) {
           doneHere++;
           give(inThisThread(workerData), job);
@@ -198,9 +214,11 @@ export function createThreads<Work, Start>(
     },
     async start(works, isQuick) {
       const workerData = await ready();
-      if (isQuick && works <= FEW) return;
-      const missing = Math.min(works, mostNow()) - running.length;
-      for (let started = 0; started < missing; started++) start(workerData);
+      if (isQuick && works <= FEW - doneHere) return;
+      for (let before = -1; before < running.length; ) {
+        before = running.length;
+        if (before < Math.min(works, mostNow())) start(workerData);
+      }
     },
   };
 }

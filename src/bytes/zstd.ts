@@ -14,11 +14,12 @@ const FRAME_BYTES = 2 ** FRAME_LOG;
 /** What a frame may grow by: a 256th, and its head and checksum (zstd.h, ZSTD_COMPRESSBOUND). */
 const GROWTH_BYTES = FRAME_BYTES / 256 + 1024;
 
-const frames = createBlockStreams({
+/** Frames of all streams of this process. */
+export const frames = createBlockStreams({
   blockBytes: FRAME_BYTES,
   begin: 0,
   memoryBytes: FRAME_BYTES + GROWTH_BYTES,
-  threads: createThreads(zstdInThread, async () => undefined),
+  threads: createThreads(zstdInThread, async () => ({ windowLog: FRAME_LOG })),
 });
 
 /**
@@ -36,15 +37,7 @@ export async function* zstd(bytes: Blockable, { level = DEFAULT_LEVEL } = {}): B
       buffer,
       frameBytes: byteLength,
       level,
-      windowLog: FRAME_LOG,
     }),
-    { isQuick: isQuick(level) },
+    { level },
   );
 }
-
-/** Starts threads for streams of these lengths in bytes. */
-export async function prepareZstd(sizes: readonly number[], level = DEFAULT_LEVEL): Promise<void> {
-  await frames.prepare(sizes, { isQuick: isQuick(level) });
-}
-
-const isQuick = (level: number): boolean => level <= 4;

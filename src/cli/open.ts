@@ -24,7 +24,7 @@ import type { Context } from './context.ts';
 import { openFromEngine, openInEngine } from './engine-images.ts';
 import { compressionSettings, type ImageFlags, wantedPlatforms } from './flags.ts';
 import { type Location, refuseDigest } from './location.ts';
-import { loadingCompressors } from './v8.ts';
+import { collectLessOften } from './v8.ts';
 
 /**
  * Opens the image at a location.
@@ -148,7 +148,8 @@ async function compressAs(
   again: boolean,
 ): Promise<Graph> {
   const { signal, emit } = context;
-  const options = {
+  collectLessOften();
+  return await compressLayers(graph, {
     run: context.compressions,
     settings,
     again,
@@ -156,8 +157,7 @@ async function compressAs(
     table: createCompressionTable(await context.hints(), join(await context.home(), 'locks')),
     emit,
     signal,
-  };
-  return await loadingCompressors(() => compressLayers(graph, options));
+  });
 }
 
 /** A place that images go to, and what ends its use. */

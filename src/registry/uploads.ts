@@ -109,6 +109,7 @@ function startUpload(
   let isPieced = false;
   let hasSourceFailed = false;
   let isFound = false;
+  let hasCommitted = false;
 
   const partAt = (offset: number, lengthBytes: number): Part => ({
     offset,
@@ -140,6 +141,7 @@ function startUpload(
     partBytes = lengthBytes;
     isPieced ||= offset > 0;
     if (left === 0 || (lengthBytes === left && !isStream)) {
+      hasCommitted = true;
       if (await commit(context, descriptor, session, part, signal)) return THERE;
       throw vanished(context, descriptor);
     }
@@ -226,7 +228,8 @@ function startUpload(
       return acknowledgedBytes;
     },
     get outcome(): PushOutcome {
-      return { status: isFound && bytesSent === 0 ? 'present' : 'uploaded', bytesSent };
+      const isOurs = hasCommitted || bytesSent > 0;
+      return { status: isFound && !isOurs ? 'present' : 'uploaded', bytesSent };
     },
     async advance(state) {
       switch (state.at) {

@@ -64,6 +64,9 @@ const LATER = `
   setImmediate(() => never.emit('exit', 1));
   return never;`;
 
+const SETTING_UP = `
+  return new Worker("throw new Error('no memory')", args[1]);`;
+
 const EXPECTED = new Map<CompressionFormat, Buffer>();
 async function expected(format: CompressionFormat): Promise<Buffer> {
   const made = EXPECTED.get(format) ?? (await all(compress(fromMemory(INPUT), format)));
@@ -75,6 +78,7 @@ for (const format of FORMATS) {
   for (const [how, failing] of [
     ['at once', AT_ONCE],
     ['later', LATER],
+    ['while they set themselves up', SETTING_UP],
   ] as const) {
     for (const count of [0, 1]) {
       test(`${format}: where Node starts ${count} threads, and fails ${how}, the bytes are the same`, async () => {
@@ -121,4 +125,11 @@ for (const format of FORMATS) {
 test('gzip: a machine without what its WebAssembly needs is told as that', async () => {
   const refusing = "WebAssembly.compile = async () => { throw new Error('no vectors'); };";
   await assert.rejects(compressWith('gzip', refusing), /UNSUPPORTED/);
+});
+
+test('gzip: where not even the main thread has the memory, the stream ends with an error', async () => {
+  const nowhere = "WebAssembly.Instance = function () { throw new Error('no memory'); };";
+  await assert.rejects(compressWith('gzip', limitThreads(0, LATER) + nowhere), /no memory/);
+  const early = { early: true };
+  await assert.rejects(compressWith('gzip', limitThreads(0, LATER) + nowhere, early), /no memory/);
 });

@@ -51,6 +51,7 @@ export interface CompressLayersOptions extends LayerOptions {
  * A layer that was compressed before has a digest at once, and its bytes are made again only if
  * somebody reads them. The others are `pending`: each is made once, checked against its diffID, and
  * the manifests above wait for the last one. Of an image that still arrives, only these are taken.
+ * What compresses them is started at once, to be there when they are read.
  * An image without such layers is returned as it is.
  *
  * @throws SlipwayError from `root` and `make`: `DIGEST_MISMATCH` (a layer that doesn't match its
