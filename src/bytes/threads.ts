@@ -93,7 +93,8 @@ export function createThreads<Work, Start>(
     }
   }
 
-  function start(workerData: Start): void {
+  /** False if none can be started. */
+  function start(workerData: Start): boolean {
     const program = `(${inThread})(require('node:worker_threads'));
       require('node:worker_threads').parentPort.postMessage(${STANDS});`;
     let worker: Worker;
@@ -101,7 +102,7 @@ export function createThreads<Work, Start>(
       worker = new Worker(program, { eval: true, execArgv: [], workerData, resourceLimits: HEAP });
     } catch {
       doWithout(workerData);
-      return;
+      return false;
     }
     worker.unref();
     const thread: Thread<Work> = { worker, jobs: [] };
@@ -122,6 +123,7 @@ export function createThreads<Work, Start>(
     };
     worker.on('error', end);
     worker.on('exit', () => end(new Error('a thread that compresses ended')));
+    return true;
   }
 
   function answer({ jobs, worker }: Thread<Work>, sizeBytes: number): void {
@@ -215,10 +217,7 @@ export function createThreads<Work, Start>(
     async start(works, isQuick) {
       const workerData = await ready();
       if (isQuick && works <= FEW - doneHere) return;
-      for (let before = -1; before < running.length; ) {
-        before = running.length;
-        if (before < Math.min(works, mostNow())) start(workerData);
-      }
+      while (running.length < Math.min(works, mostNow())) if (!start(workerData)) return;
     },
   };
 }

@@ -108,7 +108,6 @@ function startUpload(
   let inUseAt = 0;
   let isPieced = false;
   let hasSourceFailed = false;
-  let isFound = false;
   let hasCommitted = false;
 
   const partAt = (offset: number, lengthBytes: number): Part => ({
@@ -168,10 +167,8 @@ function startUpload(
   };
 
   /** A registry that said that it has it, and has not, isn't asked again. */
-  const isThere = async (): Promise<boolean> => {
-    isFound = options.force !== true && (await blobExists(context, descriptor, options));
-    return isFound;
-  };
+  const isThere = async (): Promise<boolean> =>
+    options.force !== true && (await blobExists(context, descriptor, options));
 
   const ask = async (state: UploadState & { at: 'ask' }): Promise<UploadState> => {
     if (await isThere()) return THERE;
@@ -229,7 +226,7 @@ function startUpload(
     },
     get outcome(): PushOutcome {
       const isOurs = hasCommitted || bytesSent > 0;
-      return { status: isFound && !isOurs ? 'present' : 'uploaded', bytesSent };
+      return { status: isOurs ? 'uploaded' : 'present', bytesSent };
     },
     async advance(state) {
       switch (state.at) {

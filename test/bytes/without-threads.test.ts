@@ -105,7 +105,8 @@ for (const format of FORMATS) {
       const { Worker } = threads;
       threads.Worker = function (...args) {
         const worker = new Worker(...args);
-        worker.on('message', () => worker.terminate());
+        // Not yet where it says that it can work.
+        worker.on('message', (size) => size >= 0 && worker.terminate());
         return worker;
       };
       syncBuiltinESMExports();`;
